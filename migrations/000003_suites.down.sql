@@ -1,0 +1,3 @@
+DROP TABLE suite_tokens;
+DROP TABLE suite_tickets;
+DROP TABLE suites;

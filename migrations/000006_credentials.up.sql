@@ -1,0 +1,49 @@
+-- Room ticket: the schedule and the lease of every tenant, and its credentials.
+
+-- One row per tenant: the lease belongs to the tenant, not to the ticket.
+-- due_at is the earliest next_at of its credentials, 'infinity' while parked.
+CREATE TABLE refreshes (
+    tenant_id      uuid        NOT NULL,
+    suite_id       text        NOT NULL COLLATE "C",
+    corp_id        text        NOT NULL COLLATE "C",
+    due_at         timestamptz NOT NULL,
+    lease_owner    uuid,
+    lease_until    timestamptz,
+    -- demanded_at: the last attempt that a request for an expired tenant started.
+    demanded_at    timestamptz,
+    -- forced: an admin asked for all kinds to be fetched again, even while they live.
+    forced         boolean     NOT NULL DEFAULT false,
+    -- parked_reason: why due_at is far away; '' when it is not.
+    parked_reason  text        NOT NULL DEFAULT '',
+    parked_version bigint,
+    CONSTRAINT refreshes_pkey PRIMARY KEY (tenant_id),
+    CONSTRAINT refreshes_authorization FOREIGN KEY (tenant_id) REFERENCES authorizations ON DELETE CASCADE
+) WITH (fillfactor = 70);
+CREATE INDEX refreshes_due ON refreshes (due_at) WHERE due_at < 'infinity';
+
+CREATE TABLE credentials (
+    tenant_id     uuid        NOT NULL,
+    kind          text        NOT NULL,
+    value_sealed  bytea,
+    -- fingerprint tells whether a fetched value is the stored one without opening it.
+    fingerprint   bytea,
+    generation    bigint      NOT NULL DEFAULT 0,
+    expires_at    timestamptz,
+    refreshed_at  timestamptz,
+    next_at       timestamptz NOT NULL,
+    failures      integer     NOT NULL DEFAULT 0,
+    last_errcode  integer,
+    last_error    text        NOT NULL DEFAULT '',
+    last_error_at timestamptz,
+    CONSTRAINT credentials_pkey PRIMARY KEY (tenant_id, kind),
+    CONSTRAINT credentials_refresh FOREIGN KEY (tenant_id) REFERENCES refreshes ON DELETE CASCADE,
+    CONSTRAINT credentials_kind_is_known CHECK (kind IN ('access_token', 'jsapi_ticket', 'agent_config'))
+) WITH (fillfactor = 70);
+
+-- GCRA cells: tat is the theoretical arrival time of the next conforming call.
+CREATE TABLE budgets (
+    scope text        NOT NULL,
+    key   text        NOT NULL COLLATE "C",
+    tat   timestamptz NOT NULL,
+    CONSTRAINT budgets_pkey PRIMARY KEY (scope, key)
+) WITH (fillfactor = 50);
