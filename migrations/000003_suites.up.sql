@@ -30,6 +30,9 @@ CREATE TABLE suites (
 CREATE TABLE suite_tickets (
     suite_id      text        NOT NULL COLLATE "C",
     ticket_sealed bytea       NOT NULL,
+    -- fingerprint tells whether a push brings a new ticket; generation counts the new ones.
+    fingerprint   bytea       NOT NULL,
+    generation    bigint      NOT NULL DEFAULT 1,
     -- pushed_at is the TimeStamp of the push, the order of pushes; one far ahead of the database's clock counts as now.
     pushed_at     timestamptz NOT NULL,
     received_at   timestamptz NOT NULL,
@@ -39,8 +42,9 @@ CREATE TABLE suite_tickets (
 
 -- The suite_access_token, its lease, and its breaker. blocked_version is the
 -- suites.secret_version that WeCom refused: no call is made until it changes.
--- blocked_ticket_at is the pushed_at of a suite_ticket that WeCom refused: no
--- call is made until a newer one is there.
+-- blocked_ticket is the generation of the suite_ticket that WeCom refused: no
+-- call is made until a newer one is there. blocked_until is the next probe
+-- after WeCom refused our IP.
 CREATE TABLE suite_tokens (
     suite_id          text        NOT NULL COLLATE "C",
     token_sealed      bytea,
@@ -50,9 +54,14 @@ CREATE TABLE suite_tokens (
     lease_owner       uuid,
     lease_until       timestamptz,
     failures          integer     NOT NULL DEFAULT 0,
+    -- retry_at: not fetched before, be it a renewal or a retry.
     retry_at          timestamptz,
     blocked_version   bigint,
-    blocked_ticket_at timestamptz,
+    blocked_ticket    bigint,
+    blocked_until     timestamptz,
+    -- How often in a row a fresh token was refused; it spaces the refetches out.
+    invalidations     integer     NOT NULL DEFAULT 0,
+    invalidated_at    timestamptz,
     last_errcode      integer,
     last_error        text        NOT NULL DEFAULT '',
     last_error_at     timestamptz,

@@ -12,6 +12,8 @@ CREATE TABLE callback_events (
     event_time       timestamptz,
     payload_sealed   bytea,
     state            text        NOT NULL,
+    -- The exchange that this event's auth_code began; its end is the event's end.
+    exchange_id      uuid,
     deliveries       integer     NOT NULL DEFAULT 1,
     attempts         integer     NOT NULL DEFAULT 0,
     last_errcode     integer,
@@ -29,8 +31,11 @@ CREATE TABLE callback_events (
     CONSTRAINT callback_events_state_is_known CHECK (state IN ('pending', 'done', 'failed', 'ignored'))
 );
 CREATE INDEX callback_events_due ON callback_events (due_at) WHERE state = 'pending';
-CREATE INDEX callback_events_corp ON callback_events (suite_id, corp_id) WHERE corp_id <> '';
-CREATE INDEX callback_events_received ON callback_events (received_at);
+CREATE INDEX callback_events_received ON callback_events (received_at, id);
+CREATE INDEX callback_events_exchange ON callback_events (exchange_id) WHERE exchange_id IS NOT NULL;
+-- cancel_auth has the corp's payloads removed, and a late exchange asks whether one came.
+CREATE INDEX callback_events_corp ON callback_events (suite_id, corp_id) WHERE corp_id <> '' AND payload_sealed IS NOT NULL;
+CREATE INDEX callback_events_cancels ON callback_events (suite_id, corp_id) WHERE info_type = 'cancel_auth';
 
 -- What was emptied by age is only counted.
 CREATE TABLE callback_counts (
@@ -83,6 +88,8 @@ CREATE TABLE authorizations (
     corp_id               text        NOT NULL COLLATE "C",
     -- third_party and customized: the permanent_code; internal: the app's secret.
     permanent_code_sealed bytea       NOT NULL,
+    -- authorized_at of the consent that this code stands for: an older cancel_auth or exchange changes nothing.
+    authorized_at         timestamptz NOT NULL,
     -- version goes up with each new code; a breaker compares it.
     version               bigint      NOT NULL DEFAULT 1,
     -- blocked_version is the version that WeCom refused: no call is made until it changes.
@@ -90,6 +97,7 @@ CREATE TABLE authorizations (
     -- info_due_at: get_auth_info / agent lists are to be pulled (again).
     info_due_at           timestamptz,
     info_attempts         integer     NOT NULL DEFAULT 0,
+    info_error            text        NOT NULL DEFAULT '',
     lease_owner           uuid,
     lease_until           timestamptz,
     created_at            timestamptz NOT NULL DEFAULT now(),
