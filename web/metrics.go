@@ -1,0 +1,127 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are what the service tells about itself, in a registry of its own. No
+// label ever holds a corp, a tenant, a page or anything else a caller chooses:
+// every label has a bounded set of values.
+type Metrics struct {
+	Registry *prometheus.Registry
+
+	requests   *prometheus.CounterVec   // listener, method, route, status
+	durations  *prometheus.HistogramVec // listener, method, route
+	signatures *prometheus.CounterVec   // kind, outcome
+	callbacks  *prometheus.CounterVec   // door, outcome
+	refreshes  *prometheus.CounterVec   // outcome
+	calls      *prometheus.CounterVec   // api, code
+	callTimes  *prometheus.HistogramVec // api
+
+	meters sync.Map // meterKey -> *meter
+}
+
+// requestBuckets reach from a signature out of memory to the longest wait for the platform.
+var requestBuckets = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+
+// NewMetrics makes the metrics and registers them, the Go runtime's and the process's.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_http_requests_total", Help: "Requests answered, by listener, method, route template and status.",
+		}, []string{"listener", "method", "route", "status"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "suitesign_http_request_duration_seconds", Help: "Time from the request's header to the end of its answer.",
+			Buckets: requestBuckets,
+		}, []string{"listener", "method", "route"}),
+		signatures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_signatures_total", Help: "Signatures asked for, by kind and outcome (ok or the problem's code).",
+		}, []string{"kind", "outcome"}),
+		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_callbacks_total", Help: "Callbacks of the platform, by door and outcome (ok or the problem's code).",
+		}, []string{"door", "outcome"}),
+		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_refreshes_total", Help: "Tenants refreshed by this replica, by outcome.",
+		}, []string{"outcome"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_wecom_calls_total", Help: "Calls to the platform, by API and errcode.",
+		}, []string{"api", "code"}),
+		callTimes: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "suitesign_wecom_call_duration_seconds", Help: "Time of a call to the platform, by API.",
+			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4},
+		}, []string{"api"}),
+	}
+	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.refreshes, m.calls, m.callTimes,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
+	return m
+}
+
+// ObserveCall counts one call to the platform; it fits wecom.Client.Observe.
+func (m *Metrics) ObserveCall(api string, code int, d time.Duration) {
+	m.calls.WithLabelValues(api, strconv.Itoa(code)).Inc()
+	m.callTimes.WithLabelValues(api).Observe(d.Seconds())
+}
+
+// ObserveRefreshes counts refreshed tenants by outcome: a few words, never an id.
+func (m *Metrics) ObserveRefreshes(outcome string, n int) {
+	m.refreshes.WithLabelValues(outcome).Add(float64(n))
+}
+
+// handler serves the registry in the text format.
+func (m *Metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{Registry: m.Registry})
+}
+
+type meterKey struct{ listener, method, route string }
+
+// meter counts one route's requests with its labels resolved once.
+type meter struct {
+	seconds  prometheus.Observer
+	requests *prometheus.CounterVec
+	status   [600]atomic.Pointer[prometheus.Counter]
+}
+
+// meterOf finds the meter of a route. Methods outside of the usual ones share one.
+func (m *Metrics) meterOf(listener, method, route string) *meter {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	default:
+		method = "other"
+	}
+	if route == "" {
+		route = "none"
+	}
+	key := meterKey{listener, method, route}
+	if found, ok := m.meters.Load(key); ok {
+		return found.(*meter)
+	}
+	found, _ := m.meters.LoadOrStore(key, &meter{
+		seconds:  m.durations.WithLabelValues(listener, method, route),
+		requests: m.requests.MustCurryWith(prometheus.Labels{"listener": listener, "method": method, "route": route}),
+	})
+	return found.(*meter)
+}
+
+// observe counts one answer.
+func (m *meter) observe(status int, d time.Duration) {
+	m.seconds.Observe(d.Seconds())
+	if status < 0 || status >= len(m.status) {
+		status = 0
+	}
+	counter := m.status[status].Load()
+	if counter == nil {
+		made := m.requests.WithLabelValues(strconv.Itoa(status))
+		m.status[status].Store(&made)
+		counter = &made
+	}
+	(*counter).Inc()
+}

@@ -1,0 +1,99 @@
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+)
+
+// Server holds what the handlers need. Public and Admin are its two listeners.
+type Server struct {
+	Log            *slog.Logger   // slog.Default unless set
+	Metrics        *Metrics       // required
+	Health         *Health        // required
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Request-Id are believed; nobody's unless set
+	Pprof          bool           // serve /debug/pprof on the admin listener
+}
+
+// Public is the handler of the listener that pages, WeCom and installers reach.
+func (s *Server) Public() http.Handler {
+	r := s.router()
+	r.GET("/healthz", s.handle(s.healthz))
+	r.GET("/readyz", s.handle(s.readyz))
+	return s.door("public", nil, r)
+}
+
+// Admin is the handler of the listener for operators and admins.
+func (s *Server) Admin() http.Handler {
+	r := s.router()
+	r.GET("/healthz", s.handle(s.healthz))
+	r.GET("/readyz", s.handle(s.readyz))
+	r.GET("/metrics", gin.WrapH(s.Metrics.handler()))
+	if s.Pprof {
+		r.GET("/debug/pprof/*profile", gin.WrapF(profile))
+	}
+	s.registerAdmin(r)
+	return s.door("admin", nil, r)
+}
+
+// router is gin without its own ideas: no redirects, no logger, no recovery,
+// its 404 and 405 are problems, and a handler's context ends with its request.
+func (s *Server) router() *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.ContextWithFallback = true
+	r.RedirectTrailingSlash = false
+	r.HandleMethodNotAllowed = true
+	r.ForwardedByClientIP = false // the door finds the client's address
+	if err := r.SetTrustedProxies(nil); err != nil {
+		panic(err) // an empty list is always good
+	}
+	r.NoRoute(s.handle(func(*gin.Context) error { return errNotFound }))
+	r.NoMethod(s.handle(func(c *gin.Context) error {
+		return &fault{err: errMethodNotAllowed, allowed: withHead(c.Writer.Header().Get("Allow"))}
+	}))
+	r.Use(noteRoute)
+	return r
+}
+
+// withHead adds HEAD to an Allow header that has GET: the door routes HEAD as GET.
+func withHead(allow string) string {
+	if slices.Contains(strings.Split(allow, ", "), http.MethodGet) {
+		return allow + ", " + http.MethodHead
+	}
+	return allow
+}
+
+// noteRoute tells the door which route matched.
+func noteRoute(c *gin.Context) {
+	visitOf(c.Request.Context()).route = c.FullPath()
+}
+
+func (s *Server) door(listener string, quick map[string]quickRoute, next http.Handler) http.Handler {
+	log := s.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	return &door{listener: listener, proxies: s.TrustedProxies, log: log, metrics: s.Metrics, quick: quick, next: next}
+}
+
+// profile is net/http/pprof without its registration on http.DefaultServeMux's paths.
+func profile(w http.ResponseWriter, r *http.Request) {
+	switch strings.TrimPrefix(r.URL.Path, "/debug/pprof/") {
+	case "cmdline":
+		pprof.Cmdline(w, r)
+	case "profile":
+		pprof.Profile(w, r)
+	case "symbol":
+		pprof.Symbol(w, r)
+	case "trace":
+		pprof.Trace(w, r)
+	default:
+		pprof.Index(w, r)
+	}
+}
