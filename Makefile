@@ -1,0 +1,62 @@
+# suitesign. `make run` shows it, `make test` tests it; `make help` lists the rest.
+
+PUBLIC_PORT ?= 8080
+ADMIN_PORT  ?= 8081
+SIM_PORT    ?= 8090
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+LINT    := v2.15.0
+
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build bin/suitesign and bin/wecomsim
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/suitesign ./cmd/wecomsim
+
+.PHONY: run
+run: build ## Run everything on this machine: database, simulator, service, a demo corp
+	@exec bin/suitesign demo --public-port $(PUBLIC_PORT) --admin-port $(ADMIN_PORT) --sim-port $(SIM_PORT)
+
+# The race detector needs cgo; everything else is built without.
+.PHONY: test
+test: ## Every test, the browser's too
+	@e2e/deps.sh
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+.PHONY: test-short
+test-short: ## The tests of the rooms only, without the race detector
+	go test $$(go list ./... | grep -v /e2e)
+
+.PHONY: fuzz
+fuzz: ## Each fuzz test for a minute
+	@for p in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+	  for f in $$(grep -rhoE '^func Fuzz[A-Za-z]+' $$p/*_test.go | awk '{print $$2}'); do \
+	    echo "== $$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 60s || exit 1; done; done
+
+bin/golangci-lint-$(LINT):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT)
+	@mv bin/golangci-lint $@
+
+.PHONY: lint
+lint: bin/golangci-lint-$(LINT) ## The linter; it also keeps the floors of the house
+	bin/golangci-lint-$(LINT) run ./...
+	@cd bench && ../bin/golangci-lint-$(LINT) run ./...
+
+.PHONY: generate
+generate: ## Write the generated code again
+	go generate ./...
+
+.PHONY: bench
+bench: build ## The benchmarks, with a table
+	@cd bench && ./run.sh
+
+.PHONY: clean
+clean: ## Remove what was built (not the demo's data under .suitesign)
+	rm -rf bin e2e/out
