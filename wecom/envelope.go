@@ -188,12 +188,13 @@ func unpad(b []byte, k int) ([]byte, bool) {
 	if len(b) == 0 {
 		return nil, false
 	}
-	n := int(b[len(b)-1])
+	last := b[len(b)-1]
+	n := int(last)
 	if n < 1 || n > k || n > len(b) {
 		return nil, false
 	}
 	cut := len(b) - n
-	if subtle.ConstantTimeCompare(b[cut:], bytes.Repeat([]byte{byte(n)}, n)) != 1 {
+	if subtle.ConstantTimeCompare(b[cut:], bytes.Repeat([]byte{last}, n)) != 1 {
 		return nil, false
 	}
 	return b[:cut], true
