@@ -37,7 +37,11 @@ var ErrCallbackKey = errors.New("invalid callback key")
 
 // CallbackKey is the pair that a callback URL is configured with: the token that
 // signs and the AES key that encrypts. The zero CallbackKey opens nothing.
-type CallbackKey struct{ m *keyMaterial } // a pointer: fmt shows an address wherever the key is nested
+type CallbackKey struct {
+	// material is a func because fmt cannot look into one: where a CallbackKey sits in
+	// somebody's unexported field, fmt does not call Format but prints what it finds.
+	material func() *keyMaterial
+}
 
 type keyMaterial struct {
 	token string
@@ -65,11 +69,15 @@ func ParseCallbackKey(token, encodingAESKey secret.String) (CallbackKey, error) 
 	if err != nil {
 		return CallbackKey{}, fmt.Errorf("%w: the EncodingAESKey is no AES key", ErrCallbackKey)
 	}
-	return CallbackKey{&keyMaterial{token: t, block: block, iv: key[:aes.BlockSize]}}, nil
+	m := &keyMaterial{token: t, block: block, iv: key[:aes.BlockSize]}
+	return CallbackKey{func() *keyMaterial { return m }}, nil
 }
 
 // Format keeps the key out of every fmt verb.
 func (k CallbackKey) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "CallbackKey[REDACTED]") }
+
+// IsZero reports whether there is no key.
+func (k CallbackKey) IsZero() bool { return k.material == nil }
 
 // Query is what the URL of a callback carries beside echostr, as text and
 // URL-decoded exactly once.
@@ -118,10 +126,10 @@ func (ks Keys) open(q Query, encrypt string) (Opened, error) {
 	reason := ReasonSignature
 	for i, k := range ks {
 		// The signature comes first: nothing of Encrypt is decoded before it fits.
-		if k.m == nil || subtle.ConstantTimeCompare(mac, k.m.sum(q.Timestamp, q.Nonce, encrypt)) != 1 {
+		if k.IsZero() || subtle.ConstantTimeCompare(mac, k.material().sum(q.Timestamp, q.Nonce, encrypt)) != 1 {
 			continue
 		}
-		o, r := k.m.decrypt(encrypt)
+		o, r := k.material().decrypt(encrypt)
 		if r == "" {
 			o.KeyIndex = i
 			return o, nil
@@ -217,21 +225,22 @@ func (k CallbackKey) Seal(message []byte, receiveID, timestamp, nonce string) ([
 
 // SealEcho is Seal for a URL verification: it answers with the echostr.
 func (k CallbackKey) SealEcho(message []byte, receiveID, timestamp, nonce string) (string, Query, error) {
-	if k.m == nil {
+	if k.IsZero() {
 		return "", Query{}, fmt.Errorf("seal: %w: there is none", ErrCallbackKey)
 	}
 	if len(message) > maxEnvelope {
 		return "", Query{}, fmt.Errorf("seal: a message of %d bytes is over the limit of %d", len(message), maxEnvelope)
 	}
+	m := k.material()
 	b := make([]byte, headerLen, headerLen+len(message)+len(receiveID)+padBlock)
 	_, _ = rand.Read(b[:randomPrefix])                                          // never fails
 	binary.BigEndian.PutUint32(b[randomPrefix:headerLen], uint32(len(message))) //nolint:gosec // at most maxEnvelope
 	b = append(append(b, message...), receiveID...)
 	pad := padBlock - len(b)%padBlock
 	b = append(b, bytes.Repeat([]byte{byte(pad)}, pad)...)
-	cipher.NewCBCEncrypter(k.m.block, k.m.iv).CryptBlocks(b, b)
+	cipher.NewCBCEncrypter(m.block, m.iv).CryptBlocks(b, b)
 	encrypt := base64.StdEncoding.EncodeToString(b)
-	return encrypt, Query{Signature: hex.EncodeToString(k.m.sum(timestamp, nonce, encrypt)), Timestamp: timestamp, Nonce: nonce}, nil
+	return encrypt, Query{Signature: hex.EncodeToString(m.sum(timestamp, nonce, encrypt)), Timestamp: timestamp, Nonce: nonce}, nil
 }
 
 // ErrEnvelope is the one error for every envelope that does not open: whoever
