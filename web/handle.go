@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func (f *fault) Unwrap() error { return f.err }
 func invalid(pointer, en, zh string) error {
 	f := &fault{err: errInvalidRequest, en: en, zh: zh}
 	if pointer != "" {
-		f.fields = []FieldError{{Pointer: pointer, Detail: en}}
+		f.fields = []FieldError{{Pointer: pointer}}
 	}
 	return f
 }
@@ -144,7 +145,10 @@ func refuse(w http.ResponseWriter, r *http.Request, v *visit, err error) {
 		} else if f.en != "" {
 			p.Detail = f.en
 		}
-		p.Errors = f.fields
+		p.Errors = slices.Clone(f.fields)
+		for i := range p.Errors {
+			p.Errors[i].Detail = cmp.Or(p.Errors[i].Detail, p.Detail)
+		}
 		retry = max(retry, f.retry)
 		if f.allowed != "" {
 			w.Header().Set("Allow", f.allowed)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 )
@@ -18,6 +19,13 @@ type Server struct {
 	Health         *Health        // required
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Request-Id are believed; nobody's unless set
 	Pprof          bool           // serve /debug/pprof on the admin listener
+
+	VerificationFiles VerificationFiles // ownership files by host
+	Limits            Limits            // off unless set
+
+	once   sync.Once
+	pages  *limiter // per address: signatures and pages
+	forged *limiter // per network: refused callbacks
 }
 
 // Public is the handler of the listener that pages, WeCom and installers reach.
@@ -25,6 +33,7 @@ func (s *Server) Public() http.Handler {
 	r := s.router()
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
+	r.GET("/WW_verify_:code", s.handle(s.verificationFile))
 	return s.door("public", nil, r)
 }
 
@@ -44,6 +53,7 @@ func (s *Server) Admin() http.Handler {
 // router is gin without its own ideas: no redirects, no logger, no recovery,
 // its 404 and 405 are problems, and a handler's context ends with its request.
 func (s *Server) router() *gin.Engine {
+	s.once.Do(s.prepare)
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.ContextWithFallback = true
@@ -59,6 +69,12 @@ func (s *Server) router() *gin.Engine {
 	}))
 	r.Use(noteRoute)
 	return r
+}
+
+// prepare makes what both listeners share.
+func (s *Server) prepare() {
+	s.pages = newLimiter(s.Limits.SignPerSecond, s.Limits.SignBurst, perAddress)
+	s.forged = newLimiter(s.Limits.ForgedPerSecond, s.Limits.ForgedBurst, perNetwork)
 }
 
 // withHead adds HEAD to an Allow header that has GET: the door routes HEAD as GET.
