@@ -54,7 +54,8 @@ CREATE TABLE suite_tokens (
     lease_owner       uuid,
     lease_until       timestamptz,
     failures          integer     NOT NULL DEFAULT 0,
-    -- retry_at: not fetched before, be it a renewal or a retry.
+    -- renew_at: fetched again while it lives. retry_at: not fetched before.
+    renew_at          timestamptz,
     retry_at          timestamptz,
     blocked_version   bigint,
     blocked_ticket    bigint,

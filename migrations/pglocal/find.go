@@ -3,6 +3,7 @@
 package pglocal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,15 @@ func Find(ctx context.Context) (Binaries, error) {
 	return found[0], nil
 }
 
+// usualPlaces are looked at after pg_config and PATH; a variable for the tests.
+var usualPlaces = []string{
+	"/usr/lib/postgresql/*/bin",         // Debian, Ubuntu
+	"/usr/pgsql-*/bin",                  // PostgreSQL's own RPMs
+	"/opt/homebrew/opt/postgresql*/bin", // Homebrew on Apple silicon
+	"/usr/local/opt/postgresql*/bin",    // Homebrew on Intel
+	"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
+}
+
 // findAll lists what is installed: first what pg_config and PATH point to, then
 // the usual places, highest version first.
 func findAll(ctx context.Context) ([]Binaries, error) {
@@ -51,15 +61,9 @@ func findAll(ctx context.Context) ([]Binaries, error) {
 			dirs = append(dirs, filepath.Dir(path))
 		}
 	}
-	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin",         // Debian, Ubuntu
-		"/usr/pgsql-*/bin",                  // PostgreSQL's own RPMs
-		"/opt/homebrew/opt/postgresql*/bin", // Homebrew on Apple silicon
-		"/usr/local/opt/postgresql*/bin",    // Homebrew on Intel
-		"/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
-	} {
+	for _, pattern := range usualPlaces {
 		matches, _ := filepath.Glob(pattern) // the pattern is well-formed
-		slices.SortFunc(matches, func(a, b string) int { return versionIn(b) - versionIn(a) })
+		slices.SortFunc(matches, func(a, b string) int { return cmp.Compare(versionIn(b), versionIn(a)) })
 		dirs = append(dirs, matches...)
 	}
 	var (
@@ -92,11 +96,15 @@ func noPostgres(tooOld []string) error {
 	return fmt.Errorf("%w (looked at pg_config, PATH, /usr/lib/postgresql and Homebrew): %s", ErrNoPostgres, hint)
 }
 
-var digits = regexp.MustCompile(`\d+`)
+var number = regexp.MustCompile(`\d+(\.\d+)?`)
 
-// versionIn finds the version in a path like /usr/lib/postgresql/15/bin.
-func versionIn(path string) int {
-	n, _ := strconv.Atoi(digits.FindString(path))
+// versionIn finds the version at the end of a path like /usr/lib/postgresql/15/bin.
+func versionIn(path string) float64 {
+	all := number.FindAllString(path, -1)
+	if len(all) == 0 {
+		return 0
+	}
+	n, _ := strconv.ParseFloat(all[len(all)-1], 64)
 	return n
 }
 
@@ -113,6 +121,6 @@ func majorOf(ctx context.Context, dir string) (int, bool) {
 		return 0, false
 	}
 	_, version, _ := strings.Cut(string(out), ") ") // postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)
-	major := versionIn(version)
-	return major, major > 0
+	major, _ := strconv.ParseFloat(number.FindString(version), 64)
+	return int(major), major > 0
 }

@@ -28,8 +28,8 @@ type Config struct {
 	// Dir is the server's folder, made where it is missing. Empty: a temporary
 	// one that goes away with the server.
 	Dir string
-	// Durable keeps what is committed over a crash of the machine. Without it the
-	// server is fast, and its data good for tests only.
+	// Durable keeps what is committed over a crash of the server or the machine.
+	// Without it the server is fast, and its data good for tests only.
 	Durable bool
 	// Log is told of what is not as asked for, and of slow steps. Nil: nobody is told.
 	Log *slog.Logger
@@ -39,7 +39,7 @@ type Config struct {
 type Server struct {
 	bin   Binaries
 	place place
-	fast  bool // not durable: stop without ceremony
+	fast  bool // not durable
 
 	mu       sync.Mutex
 	lock     *os.File  // nil for who follows another process's server
@@ -114,7 +114,7 @@ func (s *Server) own(ctx context.Context, a account, found []Binaries, log *slog
 	if err := s.place.create(ctx, a, bin, s.fast, log); err != nil {
 		return err
 	}
-	if s.watchdog, err = watch(a, s.place, bin, s.fast); err != nil {
+	if s.watchdog, err = watch(a, s.place, bin); err != nil {
 		return err
 	}
 	// Backends of a postmaster that was killed need a moment to notice, and a new one refuses to start beside them.
@@ -191,7 +191,7 @@ func (s *Server) Stop(ctx context.Context) error {
 // end asks the postmaster to end, at first politely, and waits until it has.
 func (s *Server) end(ctx context.Context) error {
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} // fast, immediate, at once
-	if s.fast {
+	if s.place.temporary { // its data is thrown away
 		signals = signals[1:]
 	}
 	for _, sig := range signals {

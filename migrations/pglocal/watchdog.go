@@ -28,13 +28,10 @@ type watchdog struct {
 	line io.WriteCloser
 }
 
-func watch(a account, p place, b Binaries, fast bool) (*watchdog, error) {
+func watch(a account, p place, b Binaries) (*watchdog, error) {
 	mode, remove := "fast", ""
-	if fast {
-		mode = "immediate"
-	}
 	if p.temporary {
-		remove = p.dir
+		mode, remove = "immediate", p.dir
 	}
 	cmd := a.command(context.Background(), "/", "/bin/sh", "-c", watchdogScript, "suitesign-watchdog", b.Path("pg_ctl"), p.data(), mode, remove)
 	line, err := cmd.StdinPipe()
