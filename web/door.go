@@ -116,7 +116,7 @@ func (d *door) report(v *visit, r *http.Request, stack string) {
 	if !d.log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
 		slog.String("listener", d.listener),
 		slog.String("method", v.method),
@@ -127,6 +127,9 @@ func (d *door) report(v *visit, r *http.Request, stack string) {
 		slog.String("ip", v.ip.String()),
 		slog.String("request_id", v.id),
 	)
+	if v.key != "" {
+		attrs = append(attrs, slog.String("api_key", v.key))
+	}
 	if v.code != "" {
 		attrs = append(attrs, slog.String("code", v.code))
 	}

@@ -17,6 +17,7 @@ type visit struct {
 	ip     netip.Addr
 	method string // as it came; HEAD is routed as GET
 	route  string // the route's template; "" where no route matched
+	key    string // the name of the API key; "" where none was shown
 	code   string // the code of the problem; "" where there is none
 	err    error  // what stays inside: logged, never answered
 	status int    // 0 while nothing is written
