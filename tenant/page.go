@@ -229,11 +229,12 @@ func ldh(label string) bool {
 // a browser, which reads 127.1, 0x7f.1 and 2130706433 as addresses
 // (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func endsInNumber(last string) bool {
+	digits, hex := last, false
 	if strings.HasPrefix(last, "0x") {
-		return true
+		digits, hex = last[2:], true
 	}
-	for i := range len(last) {
-		if last[i] < '0' || last[i] > '9' {
+	for i := range len(digits) {
+		if c := digits[i]; (c < '0' || c > '9') && (!hex || c < 'a' || c > 'f') {
 			return false
 		}
 	}
