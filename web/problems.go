@@ -1,0 +1,121 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"suitesign/tenant"
+)
+
+// Errors that web raises itself. A [fault] around one says what exactly is wrong.
+var (
+	errInvalidRequest   = errors.New("invalid request")
+	errNotFound         = errors.New("nothing here")
+	errMethodNotAllowed = errors.New("method not allowed")
+	errBodyTooLarge     = errors.New("body too large")
+	errMediaType        = errors.New("media type not supported")
+	errUnauthorized     = errors.New("no valid api key")
+	errRateLimited      = errors.New("too many requests from this address")
+	errDatabaseAway     = errors.New("the database cannot be reached")
+	errClientGone       = errors.New("client went away")
+	errPanic            = errors.New("panic")
+)
+
+// statusClientGone is what the log and the metrics show for a request whose
+// client went away before the answer; nobody reads that answer.
+const statusClientGone = 499
+
+// row is one line of the error table: how an error looks outside.
+type row struct {
+	err    error
+	status int
+	code   string
+	title  string
+	en, zh string        // the detail: what to do
+	retry  time.Duration // Retry-After, where the error itself names none
+}
+
+// internal is what every error looks like that is not in the table.
+var internal = row{nil, http.StatusInternalServerError, "internal", "Internal error",
+	"Something failed on our side. Try again, and name the request_id if it stays so.",
+	"服务内部错误，请稍后重试；若持续出现，请提供 request_id。", 0}
+
+// problems is the one error table: the first row whose error is in the chain
+// decides. docs/api.md lists every code of it (TestEveryCodeIsDocumented).
+var problems = slices.Concat(requestProblems, tenantProblems)
+
+// requestProblems are what can be wrong with any request.
+var requestProblems = []row{
+	{errInvalidRequest, http.StatusBadRequest, "invalid_request", "Invalid request",
+		"A parameter or the body is not as documented.", "请求参数或请求体不符合接口文档。", 0},
+	{errNotFound, http.StatusNotFound, "not_found", "Not found",
+		"There is nothing at this path.", "该路径不存在。", 0},
+	{errMethodNotAllowed, http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed",
+		"This path does not know this method; the Allow header names those it knows.", "该路径不支持此方法，可用方法见 Allow 响应头。", 0},
+	{errBodyTooLarge, http.StatusRequestEntityTooLarge, "body_too_large", "Body too large",
+		"The body is larger than this endpoint reads.", "请求体超过该接口允许的大小。", 0},
+	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", "Media type not supported",
+		"Send the body in the documented media type, without a Content-Encoding.", "请使用接口文档规定的媒体类型发送请求体，且不要使用 Content-Encoding。", 0},
+	{errUnauthorized, http.StatusUnauthorized, "unauthorized", "API key needed",
+		"Send a valid API key as 'Authorization: Bearer <api key>'.", "请以 Authorization: Bearer <api key> 携带有效的 API key。", 0},
+	{errRateLimited, http.StatusTooManyRequests, "rate_limited", "Too many requests",
+		"Too many requests; wait as long as Retry-After says.", "请求过于频繁，请按 Retry-After 等待后重试。", time.Second},
+	{errClientGone, statusClientGone, "client_gone", "Client went away",
+		"The request was ended by its client.", "客户端已断开。", 0},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "Took too long",
+		"The answer took too long. Try again.", "处理超时，请稍后重试。", time.Second},
+	{errDatabaseAway, http.StatusServiceUnavailable, "database_unavailable", "Database unavailable",
+		"The database cannot be reached. Try again soon.", "数据库暂时不可用，请稍后重试。", 5 * time.Second},
+}
+
+// tenantProblems are texts that the tenant room refuses.
+var tenantProblems = []row{
+	{tenant.ErrInvalidURL, http.StatusBadRequest, "invalid_url", "Invalid page URL",
+		"Send location.href, without its fragment, through encodeURIComponent.", "请传入 encodeURIComponent(location.href.split('#')[0])。", 0},
+	{tenant.ErrInvalidDomain, http.StatusBadRequest, "invalid_domain", "Invalid domain",
+		"Write host or host:port, for example h5.example.com.", "请填写 主机名 或 主机名:端口，例如 h5.example.com。", 0},
+	{tenant.ErrNotFound, http.StatusNotFound, "not_found", "Not found",
+		"There is no such thing.", "没有找到对应的内容。", 0},
+}
+
+// rowOf finds the row of the error table that err is.
+func rowOf(r *http.Request, err error) row {
+	// An end of the context that is not the client's doing is our own fault.
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		err = errClientGone
+	}
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		err = errBodyTooLarge
+	}
+	for _, line := range problems {
+		if errors.Is(err, line.err) {
+			return line
+		}
+	}
+	if databaseAway(err) {
+		return rowOf(r, errDatabaseAway)
+	}
+	return internal
+}
+
+// databaseAway tells whether the database could not be asked, as against having
+// been asked something wrong.
+func databaseAway(err error) bool {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) {
+		// 08 connection exception, 53 insufficient resources, 57P going down, 25006 read-only: a demoted primary
+		return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "53") ||
+			strings.HasPrefix(refused.Code, "57P") || refused.Code == "25006"
+	}
+	var connect *pgconn.ConnectError
+	var network net.Error
+	return errors.As(err, &connect) || errors.As(err, &network) || pgconn.SafeToRetry(err)
+}
