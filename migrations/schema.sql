@@ -1,0 +1,431 @@
+-- The schema in one piece, for reading. Made by: go test ./migrations -run SchemaFile -update
+
+CREATE TABLE agents (
+    tenant_id uuid NOT NULL,
+    agent_id bigint NOT NULL,
+    name text DEFAULT ''::text NOT NULL,
+    auth_mode smallint DEFAULT 0 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT agents_id_is_positive CHECK ((agent_id > 0))
+);
+
+CREATE TABLE api_keys (
+    id uuid NOT NULL,
+    name text NOT NULL,
+    prefix text NOT NULL COLLATE pg_catalog."C",
+    hash bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    last_used_at timestamp with time zone
+);
+
+CREATE TABLE authorizations (
+    tenant_id uuid NOT NULL,
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    corp_id text NOT NULL COLLATE pg_catalog."C",
+    permanent_code_sealed bytea NOT NULL,
+    authorized_at timestamp with time zone NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    blocked_version bigint,
+    info_due_at timestamp with time zone,
+    info_attempts integer DEFAULT 0 NOT NULL,
+    info_error text DEFAULT ''::text NOT NULL,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE budgets (
+    scope text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    tat timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE callback_counts (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    info_type text NOT NULL,
+    day date NOT NULL,
+    events bigint NOT NULL
+);
+
+CREATE TABLE callback_events (
+    id uuid NOT NULL,
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    digest bytea NOT NULL,
+    door text NOT NULL,
+    info_type text NOT NULL,
+    corp_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    event_time timestamp with time zone,
+    payload_sealed bytea,
+    state text NOT NULL,
+    exchange_id uuid,
+    deliveries integer DEFAULT 1 NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    last_errcode integer,
+    last_error text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    received_at timestamp with time zone NOT NULL,
+    last_received_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT callback_events_door_is_known CHECK ((door = ANY (ARRAY['command'::text, 'data'::text]))),
+    CONSTRAINT callback_events_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text, 'ignored'::text])))
+);
+
+CREATE TABLE changes (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+ALTER TABLE changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE credentials (
+    tenant_id uuid NOT NULL,
+    kind text NOT NULL,
+    value_sealed bytea,
+    fingerprint bytea,
+    generation bigint DEFAULT 0 NOT NULL,
+    expires_at timestamp with time zone,
+    refreshed_at timestamp with time zone,
+    next_at timestamp with time zone NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    last_errcode integer,
+    last_error text DEFAULT ''::text NOT NULL,
+    last_error_at timestamp with time zone,
+    CONSTRAINT credentials_kind_is_known CHECK ((kind = ANY (ARRAY['access_token'::text, 'jsapi_ticket'::text, 'agent_config'::text])))
+)
+WITH (fillfactor='70');
+
+CREATE TABLE exchanges (
+    id uuid NOT NULL,
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    code_digest bytea NOT NULL,
+    code_sealed bytea,
+    door text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    authorized_at timestamp with time zone NOT NULL,
+    permanent_code_sealed bytea,
+    corp_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    corp_name text DEFAULT ''::text NOT NULL,
+    tenant_id uuid,
+    attempts integer DEFAULT 0 NOT NULL,
+    unknown_outcome boolean DEFAULT false NOT NULL,
+    last_errcode integer,
+    last_error text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT exchanges_door_is_known CHECK ((door = ANY (ARRAY['market'::text, 'site'::text, 'reset'::text]))),
+    CONSTRAINT exchanges_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'exchanged'::text, 'done'::text, 'failed'::text, 'needs_reauthorization'::text])))
+);
+
+CREATE TABLE install_states (
+    state_digest bytea NOT NULL,
+    cookie_digest bytea NOT NULL,
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    exchange_id uuid
+);
+
+CREATE TABLE keysets (
+    id smallint DEFAULT 1 NOT NULL,
+    wrapped bytea NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT keysets_is_one CHECK ((id = 1))
+);
+
+CREATE TABLE refreshes (
+    tenant_id uuid NOT NULL,
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    corp_id text NOT NULL COLLATE pg_catalog."C",
+    due_at timestamp with time zone NOT NULL,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    attempted_at timestamp with time zone,
+    forced boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    parked_reason text DEFAULT ''::text NOT NULL,
+    parked_version bigint
+)
+WITH (fillfactor='70');
+
+CREATE TABLE suite_domains (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    host text NOT NULL COLLATE pg_catalog."C",
+    port integer DEFAULT 0 NOT NULL,
+    exact boolean DEFAULT false NOT NULL,
+    allow_http boolean DEFAULT false NOT NULL,
+    verification_name text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    verification_content text DEFAULT ''::text NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT suite_domains_port_is_a_port CHECK (((port >= 0) AND (port <= 65535)))
+);
+
+CREATE TABLE suite_tickets (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    ticket_sealed bytea NOT NULL,
+    fingerprint bytea NOT NULL,
+    generation bigint DEFAULT 1 NOT NULL,
+    pushed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='50');
+
+CREATE TABLE suite_tokens (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    token_sealed bytea,
+    expires_at timestamp with time zone,
+    refreshed_at timestamp with time zone,
+    generation bigint DEFAULT 0 NOT NULL,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    renew_at timestamp with time zone,
+    retry_at timestamp with time zone,
+    blocked_version bigint,
+    blocked_ticket bigint,
+    blocked_until timestamp with time zone,
+    invalidations integer DEFAULT 0 NOT NULL,
+    invalidated_at timestamp with time zone,
+    last_errcode integer,
+    last_error text DEFAULT ''::text NOT NULL,
+    last_error_at timestamp with time zone
+)
+WITH (fillfactor='50');
+
+CREATE TABLE suites (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL,
+    name text NOT NULL,
+    provider_corp_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    install_test_mode boolean DEFAULT false NOT NULL,
+    suite_secret_sealed bytea,
+    callback_token_sealed bytea,
+    encoding_aes_key_sealed bytea,
+    previous_callback_token_sealed bytea,
+    previous_encoding_aes_key_sealed bytea,
+    previous_until timestamp with time zone,
+    secret_version bigint DEFAULT 1 NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT suites_id_is_sized CHECK (((octet_length(suite_id) >= 1) AND (octet_length(suite_id) <= 128))),
+    CONSTRAINT suites_kind_is_known CHECK ((kind = ANY (ARRAY['third_party'::text, 'customized'::text, 'internal'::text]))),
+    CONSTRAINT suites_with_callbacks_have_keys CHECK (((kind = 'internal'::text) OR ((suite_secret_sealed IS NOT NULL) AND (callback_token_sealed IS NOT NULL) AND (encoding_aes_key_sealed IS NOT NULL))))
+);
+
+CREATE TABLE tenant_corp_ids (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    corp_id text NOT NULL COLLATE pg_catalog."C",
+    tenant_id uuid NOT NULL,
+    is_alias boolean NOT NULL
+);
+
+CREATE TABLE tenant_domains (
+    tenant_id uuid NOT NULL,
+    host text NOT NULL COLLATE pg_catalog."C",
+    port integer DEFAULT 0 NOT NULL,
+    exact boolean DEFAULT false NOT NULL,
+    allow_http boolean DEFAULT false NOT NULL,
+    verification_name text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    verification_content text DEFAULT ''::text NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenant_domains_port_is_a_port CHECK (((port >= 0) AND (port <= 65535)))
+);
+
+CREATE TABLE tenants (
+    id uuid NOT NULL,
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    corp_id text NOT NULL COLLATE pg_catalog."C",
+    name text DEFAULT ''::text NOT NULL,
+    authorized boolean DEFAULT true NOT NULL,
+    disabled boolean DEFAULT false NOT NULL,
+    status text GENERATED ALWAYS AS (
+CASE
+    WHEN (NOT authorized) THEN 'cancelled'::text
+    WHEN disabled THEN 'disabled'::text
+    ELSE 'active'::text
+END) STORED NOT NULL,
+    health text DEFAULT 'pending'::text NOT NULL,
+    last_error text DEFAULT ''::text NOT NULL,
+    last_errcode integer,
+    last_error_at timestamp with time zone,
+    authorized_at timestamp with time zone NOT NULL,
+    cancelled_at timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT tenants_corp_id_is_sized CHECK (((octet_length(corp_id) >= 1) AND (octet_length(corp_id) <= 128))),
+    CONSTRAINT tenants_health_is_known CHECK ((health = ANY (ARRAY['ok'::text, 'pending'::text, 'failing'::text, 'waiting_suite_ticket'::text, 'needs_reauthorization'::text])))
+);
+
+ALTER TABLE ONLY agents
+    ADD CONSTRAINT agents_pkey PRIMARY KEY (tenant_id, agent_id);
+
+ALTER TABLE ONLY api_keys
+    ADD CONSTRAINT api_keys_hash_is_unique UNIQUE (hash);
+
+ALTER TABLE ONLY api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY authorizations
+    ADD CONSTRAINT authorizations_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY budgets
+    ADD CONSTRAINT budgets_pkey PRIMARY KEY (scope, key);
+
+ALTER TABLE ONLY callback_counts
+    ADD CONSTRAINT callback_counts_pkey PRIMARY KEY (suite_id, info_type, day);
+
+ALTER TABLE ONLY callback_events
+    ADD CONSTRAINT callback_events_known_again UNIQUE (suite_id, digest);
+
+ALTER TABLE ONLY callback_events
+    ADD CONSTRAINT callback_events_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY changes
+    ADD CONSTRAINT changes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY credentials
+    ADD CONSTRAINT credentials_pkey PRIMARY KEY (tenant_id, kind);
+
+ALTER TABLE ONLY exchanges
+    ADD CONSTRAINT exchanges_one_per_code UNIQUE (suite_id, code_digest);
+
+ALTER TABLE ONLY exchanges
+    ADD CONSTRAINT exchanges_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY install_states
+    ADD CONSTRAINT install_states_pkey PRIMARY KEY (state_digest);
+
+ALTER TABLE ONLY keysets
+    ADD CONSTRAINT keysets_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY refreshes
+    ADD CONSTRAINT refreshes_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY suite_domains
+    ADD CONSTRAINT suite_domains_pkey PRIMARY KEY (suite_id, host, port);
+
+ALTER TABLE ONLY suite_tickets
+    ADD CONSTRAINT suite_tickets_pkey PRIMARY KEY (suite_id);
+
+ALTER TABLE ONLY suite_tokens
+    ADD CONSTRAINT suite_tokens_pkey PRIMARY KEY (suite_id);
+
+ALTER TABLE ONLY suites
+    ADD CONSTRAINT suites_pkey PRIMARY KEY (suite_id);
+
+ALTER TABLE ONLY tenant_corp_ids
+    ADD CONSTRAINT tenant_corp_ids_pkey PRIMARY KEY (suite_id, corp_id);
+
+ALTER TABLE ONLY tenant_domains
+    ADD CONSTRAINT tenant_domains_pkey PRIMARY KEY (tenant_id, host, port);
+
+ALTER TABLE ONLY tenants
+    ADD CONSTRAINT tenants_one_per_suite_and_corp UNIQUE (suite_id, corp_id);
+
+ALTER TABLE ONLY tenants
+    ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+CREATE INDEX authorizations_info_due ON authorizations USING btree (info_due_at) WHERE (info_due_at IS NOT NULL);
+
+CREATE INDEX authorizations_updated_at ON authorizations USING btree (updated_at);
+
+CREATE INDEX callback_events_cancels ON callback_events USING btree (suite_id, corp_id) WHERE (info_type = 'cancel_auth'::text);
+
+CREATE INDEX callback_events_corp ON callback_events USING btree (suite_id, corp_id) WHERE ((corp_id <> ''::text) AND (payload_sealed IS NOT NULL));
+
+CREATE INDEX callback_events_due ON callback_events USING btree (due_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX callback_events_exchange ON callback_events USING btree (exchange_id) WHERE (exchange_id IS NOT NULL);
+
+CREATE INDEX callback_events_received ON callback_events USING btree (received_at, id);
+
+CREATE INDEX changes_at ON changes USING btree (at);
+
+CREATE INDEX exchanges_due ON exchanges USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'exchanged'::text]));
+
+CREATE INDEX install_states_expires ON install_states USING btree (expires_at);
+
+CREATE INDEX refreshes_due ON refreshes USING btree (suite_id, due_at) WHERE ((failures = 0) AND (due_at < 'infinity'::timestamp with time zone));
+
+CREATE INDEX refreshes_parked ON refreshes USING btree (suite_id, parked_reason) WHERE (parked_reason <> ''::text);
+
+CREATE INDEX refreshes_retry ON refreshes USING btree (suite_id, due_at) WHERE ((failures > 0) AND (due_at < 'infinity'::timestamp with time zone));
+
+CREATE INDEX suite_domains_host ON suite_domains USING btree (host);
+
+CREATE INDEX tenant_corp_ids_corp_id ON tenant_corp_ids USING btree (corp_id);
+
+CREATE INDEX tenant_corp_ids_tenant_id ON tenant_corp_ids USING btree (tenant_id);
+
+CREATE INDEX tenant_domains_host ON tenant_domains USING btree (host);
+
+CREATE INDEX tenants_corp_id ON tenants USING btree (corp_id, suite_id);
+
+CREATE INDEX tenants_updated_at ON tenants USING btree (updated_at);
+
+ALTER TABLE ONLY agents
+    ADD CONSTRAINT agents_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY authorizations
+    ADD CONSTRAINT authorizations_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY callback_counts
+    ADD CONSTRAINT callback_counts_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY callback_events
+    ADD CONSTRAINT callback_events_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY credentials
+    ADD CONSTRAINT credentials_refresh FOREIGN KEY (tenant_id) REFERENCES refreshes(tenant_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY exchanges
+    ADD CONSTRAINT exchanges_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY install_states
+    ADD CONSTRAINT install_states_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY refreshes
+    ADD CONSTRAINT refreshes_authorization FOREIGN KEY (tenant_id) REFERENCES authorizations(tenant_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suite_domains
+    ADD CONSTRAINT suite_domains_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suite_tickets
+    ADD CONSTRAINT suite_tickets_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY suite_tokens
+    ADD CONSTRAINT suite_tokens_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tenant_corp_ids
+    ADD CONSTRAINT tenant_corp_ids_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tenant_domains
+    ADD CONSTRAINT tenant_domains_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY tenants
+    ADD CONSTRAINT tenants_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
