@@ -550,7 +550,7 @@ type Suite struct {
 	// Example: third_party
 	Kind SuiteKind `json:"kind"`
 
-	// Name A name for people.
+	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例套件
 	Name SuiteName `json:"name"`
@@ -603,7 +603,7 @@ type SuiteCreate struct {
 	// Example: third_party
 	Kind SuiteKind `json:"kind"`
 
-	// Name A name for people.
+	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例套件
 	Name SuiteName `json:"name"`
@@ -644,7 +644,7 @@ type SuiteList struct {
 	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
 }
 
-// SuiteName A name for people.
+// SuiteName A name for people, without control characters and without white space at its ends.
 //
 // Example: 示例套件
 type SuiteName = string
@@ -666,7 +666,7 @@ type SuitePatch struct {
 	// Example: true
 	InstallTestMode nullable.Nullable[bool] `json:"install_test_mode,omitempty"`
 
-	// Name A name for people.
+	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例套件
 	Name *SuiteName `json:"name,omitempty"`
@@ -712,6 +712,9 @@ type Tenant struct {
 	//
 	// Example: 2026-03-01T08:00:00Z
 	AuthorizedAt time.Time `json:"authorized_at"`
+
+	// CancelledAt When WeCom cancelled it; null where it did not.
+	CancelledAt nullable.Nullable[time.Time] `json:"cancelled_at"`
 
 	// CorpID A corp_id, plain or encrypted. Case matters.
 	//
@@ -772,7 +775,7 @@ type TenantCreate struct {
 	// Example: wpabcdefAAAAabcdefghijklmnopqrstu
 	CorpID CorpID `json:"corp_id"`
 
-	// Name A name for people.
+	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例公司
 	Name *TenantName `json:"name,omitempty"`
@@ -803,14 +806,14 @@ type TenantList struct {
 	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
 }
 
-// TenantName A name for people.
+// TenantName A name for people, without control characters and without white space at its ends.
 //
 // Example: 示例公司
 type TenantName = string
 
 // TenantPatch What is to change in a tenant.
 type TenantPatch struct {
-	// Name A name for people.
+	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例公司
 	Name *TenantName `json:"name,omitempty"`
@@ -943,13 +946,13 @@ type ListSuitesParams struct {
 
 // DeleteSuiteParams defines parameters for DeleteSuite.
 type DeleteSuiteParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateSuiteParams defines parameters for UpdateSuite.
 type UpdateSuiteParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -964,13 +967,13 @@ type ListSuiteDomainsParams struct {
 
 // DeleteSuiteDomainParams defines parameters for DeleteSuiteDomain.
 type DeleteSuiteDomainParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PutSuiteDomainParams defines parameters for PutSuiteDomain.
 type PutSuiteDomainParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -1000,13 +1003,13 @@ type ListTenantsParams struct {
 
 // DeleteTenantParams defines parameters for DeleteTenant.
 type DeleteTenantParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // UpdateTenantParams defines parameters for UpdateTenant.
 type UpdateTenantParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
@@ -1021,13 +1024,13 @@ type ListTenantDomainsParams struct {
 
 // DeleteTenantDomainParams defines parameters for DeleteTenantDomain.
 type DeleteTenantDomainParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
 // PutTenantDomainParams defines parameters for PutTenantDomain.
 type PutTenantDomainParams struct {
-	// IfMatch The `ETag` that the caller has seen, or a list of them; the change is made only where the thing still has it. `*` wants that the thing exists.
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
