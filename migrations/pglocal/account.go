@@ -17,15 +17,15 @@ import (
 // account is the user that the server runs as.
 type account struct {
 	name     string
-	uid, gid int
-	other    bool // not the caller: the caller is root
+	other    bool   // not the caller: the caller is root
+	uid, gid uint32 // of another
 }
 
 // serverAccount answers with the caller, or, for root, with the owner of data
 // that is there already, else with postgres or nobody.
 func serverAccount(data string) (account, error) {
 	if uid := os.Geteuid(); uid != 0 {
-		return account{name: "uid " + strconv.Itoa(uid), uid: uid, gid: os.Getegid()}, nil
+		return account{name: "uid " + strconv.Itoa(uid)}, nil
 	}
 	if info, err := os.Lstat(data); err == nil && owner(info) != 0 {
 		if u, err := user.LookupId(strconv.Itoa(owner(info))); err == nil {
@@ -41,15 +41,15 @@ func serverAccount(data string) (account, error) {
 }
 
 func accountOf(u *user.User) (account, error) {
-	uid, err := strconv.Atoi(u.Uid)
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {
 		return account{}, fmt.Errorf("user %s: %w", u.Username, err)
 	}
-	gid, err := strconv.Atoi(u.Gid)
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
 	if err != nil {
 		return account{}, fmt.Errorf("user %s: %w", u.Username, err)
 	}
-	return account{name: u.Username, uid: uid, gid: gid, other: true}, nil
+	return account{name: u.Username, other: true, uid: uint32(uid), gid: uint32(gid)}, nil
 }
 
 func owner(info os.FileInfo) int {
@@ -64,7 +64,7 @@ func owner(info os.FileInfo) int {
 // done with it. The environment is not passed on: it may hold secrets, and PG…
 // variables would change what the programs do.
 func (a account) command(ctx context.Context, dir, program string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program, args...) //nolint:gosec // PostgreSQL's own programs, and sh
 	cmd.Dir = dir
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC"}
 	for _, key := range []string{"PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
@@ -74,7 +74,7 @@ func (a account) command(ctx context.Context, dir, program string, args ...strin
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if a.other {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gid}
 	}
 	return cmd
 }
@@ -100,7 +100,10 @@ func (a account) mkdir(path string) error {
 		return err
 	}
 	if a.other {
-		return os.Lchown(path, a.uid, a.gid)
+		return a.own(path)
 	}
 	return nil
 }
+
+// own gives a file to the account.
+func (a account) own(path string) error { return os.Lchown(path, int(a.uid), int(a.gid)) }

@@ -116,7 +116,7 @@ func majorOf(ctx context.Context, dir string) (int, bool) {
 			return 0, false
 		}
 	}
-	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output()
+	out, err := exec.CommandContext(ctx, filepath.Join(dir, "postgres"), "--version").Output() //nolint:gosec // where PostgreSQL is installed
 	if err != nil {
 		return 0, false
 	}

@@ -106,7 +106,7 @@ func temporary(ctx context.Context, b Binaries) (place, account, error) {
 		if err != nil {
 			continue
 		}
-		if fits(dir) && (!a.other || os.Lchown(dir, a.uid, a.gid) == nil) {
+		if fits(dir) && (!a.other || a.own(dir) == nil) {
 			return place{dir: dir, temporary: true}, a, nil
 		}
 		_ = os.Remove(dir)

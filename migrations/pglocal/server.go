@@ -114,7 +114,7 @@ func (s *Server) own(ctx context.Context, a account, found []Binaries, log *slog
 	if err := s.place.create(ctx, a, bin, s.fast, log); err != nil {
 		return err
 	}
-	if s.watchdog, err = watch(a, s.place, bin); err != nil {
+	if s.watchdog, err = watch(a, s.place, bin); err != nil { //nolint:contextcheck // it outlives the start
 		return err
 	}
 	// Backends of a postmaster that was killed need a moment to notice, and a new one refuses to start beside them.
@@ -191,7 +191,7 @@ func (s *Server) Stop(ctx context.Context) error {
 // end asks the postmaster to end, at first politely, and waits until it has.
 func (s *Server) end(ctx context.Context) error {
 	signals := []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} // fast, immediate, at once
-	if s.place.temporary { // its data is thrown away
+	if s.place.temporary {                                                        // its data is thrown away
 		signals = signals[1:]
 	}
 	for _, sig := range signals {
