@@ -60,35 +60,44 @@ func (s *Server) fail(c *gin.Context, err error) {
 	refuse(c.Writer, c.Request, visitOf(c.Request.Context()), err)
 }
 
-// refuse answers with the problem that err is and leaves for the log line what
-// is not for the caller. A handler that has already begun its answer keeps it.
+// refuse answers with the problem that err is. A handler that has already begun
+// its answer keeps it.
 func refuse(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	p, retry := describe(r, v, err)
+	if v.status != 0 {
+		return
+	}
+	var f *fault
+	if errors.As(err, &f) && f.allowed != "" {
+		w.Header().Set("Allow", f.allowed)
+	}
+	writeProblem(w, p, languageOf(r), retry)
+}
+
+// describe finds how err looks outside, in the caller's language, and leaves for
+// the log line what is not for the caller.
+func describe(r *http.Request, v *visit, err error) (p Problem, retry time.Duration) {
 	line := rowOf(r, err)
 	v.code = line.code
 	if line.status >= http.StatusInternalServerError || line.status == statusClientGone {
 		v.err = err
 	}
-	if v.status != 0 {
-		return
+	language := languageOf(r)
+	p = Problem{
+		Type: problemURN + line.code, Title: line.title, Status: line.status, Code: line.code,
+		Detail: say(language, line.en, line.zh), RequestID: v.id,
 	}
-	p := Problem{Type: problemURN + line.code, Title: line.title, Status: line.status, Code: line.code, RequestID: v.id}
-	language, retry := languageOf(r), line.retry
-	p.Detail = say(language, line.en, line.zh)
 	if en, zh, ok := shapeDetail(err); ok {
 		p.Detail = say(language, en, zh)
 	}
 	var f *fault
-	if errors.As(err, &f) {
-		p.Detail = cmp.Or(say(language, f.en, f.zh), p.Detail)
-		p.Errors = slices.Clone(f.fields)
-		for i := range p.Errors {
-			p.Errors[i].Detail = cmp.Or(p.Errors[i].Detail, p.Detail)
-		}
-		retry = cmp.Or(f.retry, retry)
-		if f.allowed != "" {
-			w.Header().Set("Allow", f.allowed)
-		}
+	if !errors.As(err, &f) {
+		return p, line.retry
 	}
-	writeProblem(w, p, language, retry)
+	p.Detail = cmp.Or(say(language, f.en, f.zh), p.Detail)
+	p.Errors = slices.Clone(f.fields)
+	for i := range p.Errors {
+		p.Errors[i].Detail = cmp.Or(p.Errors[i].Detail, p.Detail)
+	}
+	return p, cmp.Or(f.retry, line.retry)
 }
-

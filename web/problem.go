@@ -48,13 +48,18 @@ func writeProblem(w http.ResponseWriter, p Problem, language string, retryAfter 
 	h.Set("Content-Language", language)
 	h.Add("Vary", "Accept-Language")
 	h.Set("Cache-Control", "no-store")
-	if retryAfter > 0 {
-		h.Set("Retry-After", strconv.Itoa(int((retryAfter+time.Second-1)/time.Second)))
-	}
+	setRetryAfter(h, retryAfter)
 	h.Del("Content-Length")
 	h.Del("Content-Encoding")
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(append(body, '\n'))
+}
+
+// setRetryAfter names whole seconds, rounded up.
+func setRetryAfter(h http.Header, wait time.Duration) {
+	if wait > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
+	}
 }
 
 // Languages that a problem's detail is written in.
