@@ -64,7 +64,7 @@ func PageOf(raw string) (Page, error) {
 		url = raw[:i] // WeCom signs the URL up to its fragment
 	}
 	p := Page{URL: url}
-	start := 0
+	var start int
 	switch {
 	case strings.HasPrefix(url, "https://"):
 		p.Scheme, start = url[:5], len("https://")
