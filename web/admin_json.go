@@ -70,6 +70,9 @@ func walkObject(dec *json.Decoder, path []string) error {
 			return syntaxFault(dec)
 		}
 		name, _ := token.(string)
+		if strings.ContainsRune(name, 0) {
+			return invalid(pointer(append(path, name)), "A name has a NUL character.", "字段名中含有 NUL 字符。")
+		}
 		if seen[name] {
 			return invalid(pointer(append(path, name)), "The field occurs more than once.", "该字段重复出现。")
 		}

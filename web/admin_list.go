@@ -74,9 +74,9 @@ var errCursor = invalid("cursor",
 	"cursor is not the next_cursor of a page of this list.",
 	"cursor 不是本列表返回的 next_cursor。")
 
-// page cuts what was asked for with one thing too many to a page of limit
+// pageOf cuts what was asked for with one thing too many to a page of limit
 // things; cursor makes the next page's cursor of the last of them.
-func page[T any](things []T, limit int, cursor func(last T) nullable.Nullable[api.NextCursor]) ([]T, nullable.Nullable[api.NextCursor]) {
+func pageOf[T any](things []T, limit int, cursor func(last T) nullable.Nullable[api.NextCursor]) ([]T, nullable.Nullable[api.NextCursor]) {
 	if len(things) <= limit {
 		return things, lastPage()
 	}
