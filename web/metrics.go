@@ -47,7 +47,7 @@ func NewMetrics() *Metrics {
 			Name: "suitesign_signatures_total", Help: "Signatures asked for, by kind and outcome (ok or the problem's code).",
 		}, []string{"kind", "outcome"}),
 		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "suitesign_callbacks_total", Help: "Callbacks of the platform, by door and outcome (ok or the problem's code).",
+			Name: "suitesign_callbacks_total", Help: "Callbacks of the platform, by door and outcome.",
 		}, []string{"door", "outcome"}),
 		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suitesign_refreshes_total", Help: "Tenants refreshed by this replica, by outcome.",
@@ -75,6 +75,25 @@ func (m *Metrics) ObserveCall(api string, code int, d time.Duration) {
 func (m *Metrics) ObserveRefreshes(outcome string, n int) {
 	m.refreshes.WithLabelValues(outcome).Add(float64(n))
 }
+
+// ObserveCallback counts one callback of the platform by its outcome: a word, never an id.
+func (m *Metrics) ObserveCallback(door, outcome string) {
+	m.callbacks.WithLabelValues(door, outcome).Inc()
+}
+
+// signatureCounters counts the signatures of one kind.
+type signatureCounters struct {
+	ok      prometheus.Counter
+	outcome *prometheus.CounterVec
+}
+
+func (m *Metrics) signatureCounters(kind string) *signatureCounters {
+	outcome := m.signatures.MustCurryWith(prometheus.Labels{"kind": kind})
+	return &signatureCounters{ok: outcome.WithLabelValues("ok"), outcome: outcome}
+}
+
+// refused counts a refusal under its problem's code.
+func (c *signatureCounters) refused(code string) { c.outcome.WithLabelValues(code).Inc() }
 
 // handler serves the registry in the text format.
 func (m *Metrics) handler() http.Handler {
