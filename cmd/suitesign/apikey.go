@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"suitesign/web/apikey"
+)
+
+type apikeyCmd struct {
+	Create apikeyCreateCmd `cmd:"" help:"Make a key. Its value is printed once and never again."`
+	List   apikeyListCmd   `cmd:"" help:"List the keys; never a value."`
+	Revoke apikeyRevokeCmd `cmd:"" help:"Refuse a key from now on."`
+}
+
+type apikeyCreateCmd struct {
+	Name    string        `arg:"" help:"What the key is for."`
+	Expires time.Duration `help:"End of the key, from now, like 2160h. Without it the key does not expire."`
+}
+
+// Run makes a key. The value goes to stdout alone, so that it can be piped.
+func (a apikeyCreateCmd) Run(ctx context.Context, c *cli) error {
+	pool, _, _, err := c.openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	var expires *time.Time
+	if a.Expires < 0 {
+		return errors.New("--expires is in the past")
+	}
+	if a.Expires > 0 {
+		at := time.Now().Add(a.Expires)
+		expires = &at
+	}
+	key, value, err := (&apikey.Store{Pool: pool}).Create(ctx, a.Name, expires)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "Made key %s (%s). This is the only time its value is shown:\n", key.ID, key.Name)
+	fmt.Println(value.Reveal())
+	return nil
+}
+
+type apikeyListCmd struct{}
+
+// Run lists every key, newest first.
+func (apikeyListCmd) Run(ctx context.Context, c *cli) error {
+	pool, _, _, err := c.openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	store := &apikey.Store{Pool: pool}
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tPREFIX\tNAME\tSTATE\tLAST USED")
+	before := uuid.Max
+	const page = 200
+	for {
+		keys, err := store.List(ctx, before, page)
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, keyState(k), moment(k.LastUsedAt))
+			before = k.ID
+		}
+		if len(keys) < page {
+			return w.Flush()
+		}
+	}
+}
+
+type apikeyRevokeCmd struct {
+	ID uuid.UUID `arg:"" help:"The key's id, as listed."`
+}
+
+// Run revokes a key.
+func (a apikeyRevokeCmd) Run(ctx context.Context, c *cli) error {
+	pool, _, _, err := c.openDatabase(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := (&apikey.Store{Pool: pool}).Revoke(ctx, a.ID); err != nil {
+		return err
+	}
+	fmt.Printf("Revoked %s. Every replica refuses it within two seconds.\n", a.ID)
+	return nil
+}
+
+func keyState(k apikey.Key) string {
+	switch {
+	case k.RevokedAt != nil:
+		return "revoked " + moment(k.RevokedAt)
+	case k.ExpiresAt != nil && k.ExpiresAt.Before(time.Now()):
+		return "expired " + moment(k.ExpiresAt)
+	case k.ExpiresAt != nil:
+		return "active until " + moment(k.ExpiresAt)
+	}
+	return "active"
+}
+
+func moment(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

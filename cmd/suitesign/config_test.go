@@ -1,0 +1,135 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"suitesign/secret"
+)
+
+const (
+	goodURL = "SUITESIGN_DATABASE_URL=postgres://u:hunter2@127.0.0.1:5432/db"
+	goodKey = "SUITESIGN_MASTER_KEY=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+)
+
+func TestLoadConfigDefaults(t *testing.T) {
+	got, err := loadConfig("", []string{goodURL, goodKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaultConfig()
+	want.DatabaseURL, want.MasterKey = got.DatabaseURL, got.MasterKey
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(secret.String{})); diff != "" {
+		t.Errorf("configuration differs from the defaults (-want +got):\n%s", diff)
+	}
+}
+
+// The example file is the documentation of every key, so it must load and change nothing.
+func TestTheExampleFileSaysTheDefaults(t *testing.T) {
+	got, err := loadConfig("../../configs/suitesign.example.yaml", []string{goodURL, goodKey})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := defaultConfig()
+	want.DatabaseURL, want.MasterKey, want.TrustedProxies = got.DatabaseURL, got.MasterKey, []string{}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(secret.String{})); diff != "" {
+		t.Errorf("the example differs from the defaults (-default +example):\n%s", diff)
+	}
+}
+
+func TestLoadConfigOrder(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "c.yaml")
+	write(t, file, "public_addr: ':1'\nsigning: {max_stale: 3m}\nlimits: {per_ip: 7}\n")
+	key := filepath.Join(dir, "key")
+	write(t, key, strings.TrimPrefix(goodKey, "SUITESIGN_MASTER_KEY=")+"\n")
+	got, err := loadConfig(file, []string{goodURL, "SUITESIGN_MASTER_KEY_FILE=" + key, "SUITESIGN_PUBLIC_ADDR=:2",
+		"SUITESIGN_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.7/32", "SUITESIGN_LIMITS_PER_TENANT=0", "SUITESIGN_ADMIN_ADDR="})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.PublicAddr != ":2" || got.Signing.MaxStale != 3*time.Minute || got.Limits.PerIP != 7 || got.Limits.PerTenant != 0 ||
+		got.AdminAddr != "127.0.0.1:8081" || len(got.TrustedProxies) != 2 || got.MasterKey.IsZero() {
+		t.Errorf("configuration = %+v", got)
+	}
+}
+
+// Every fault is named, at once, with what to do, and no value that may be secret.
+func TestLoadConfigTellsEveryFault(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		file    string
+		environ []string
+		want    []string // one text per fault
+	}{
+		{"nothing set", "", nil, []string{"SUITESIGN_DATABASE_URL is not set", "SUITESIGN_MASTER_KEY is not set"}},
+		{"bad key and level", "", []string{goodURL, "SUITESIGN_MASTER_KEY=CANARYshort", "SUITESIGN_LOG_LEVEL=loud"},
+			[]string{"SUITESIGN_MASTER_KEY is not 32 bytes", "SUITESIGN_LOG_LEVEL"}},
+		{"bad URL", "", []string{"SUITESIGN_DATABASE_URL=postgres://u:CANARY@h:port/db", goodKey}, []string{"SUITESIGN_DATABASE_URL is not a PostgreSQL"}},
+		{"short API key", "", []string{goodURL, goodKey, "SUITESIGN_BOOTSTRAP_API_KEY=CANARY"}, []string{"SUITESIGN_BOOTSTRAP_API_KEY has fewer than 32"}},
+		{"both halves off", "", []string{goodURL, goodKey, "SUITESIGN_HTTP=false", "SUITESIGN_WORKER=false"}, []string{"both off"}},
+		{"addresses", "", []string{goodURL, goodKey, "SUITESIGN_PUBLIC_ADDR=8080", "SUITESIGN_ADMIN_ADDR=:nope"}, []string{"SUITESIGN_PUBLIC_ADDR", "SUITESIGN_ADMIN_ADDR"}},
+		{"plain http to the platform", "", []string{goodURL, goodKey, "SUITESIGN_WECOM_BASE_URL=http://192.0.2.1"}, []string{"SUITESIGN_WECOM_BASE_URL"}},
+		{"public URL with a path", "", []string{goodURL, goodKey, "SUITESIGN_PUBLIC_URL=https://a.example/x"}, []string{"SUITESIGN_PUBLIC_URL"}},
+		{"proxies", "", []string{goodURL, goodKey, "SUITESIGN_TRUSTED_PROXIES=10.0.0.1"}, []string{"SUITESIGN_TRUSTED_PROXIES"}},
+		{"not a number, not a duration", "", []string{goodURL, goodKey, "SUITESIGN_LIMITS_PER_IP=many", "SUITESIGN_DRAIN_ACCEPT=soon"}, []string{"PerIP", "Accept"}},
+		{"negative", "", []string{goodURL, goodKey, "SUITESIGN_LIMITS_PER_IP=-1", "SUITESIGN_DATABASE_CONNS=1"}, []string{"LIMITS_PER_IP", "DATABASE_CONNS"}},
+		{"unknown key", "sigining: {max_stale: 1m}\n", []string{goodURL, goodKey}, []string{"sigining"}},
+		{"twice the same key", "log_level: info\nlog_level: debug\n", []string{goodURL, goodKey}, []string{"log_level"}},
+		{"secret and its file", "", []string{goodURL, goodKey, "SUITESIGN_MASTER_KEY_FILE=/nowhere"}, []string{"both set"}},
+		{"file that is not there", "", []string{goodURL, "SUITESIGN_MASTER_KEY_FILE=/nowhere"}, []string{"cannot be read", "SUITESIGN_MASTER_KEY is not set"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := ""
+			if tt.file != "" {
+				path = filepath.Join(t.TempDir(), "c.yaml")
+				write(t, path, tt.file)
+			}
+			_, err := loadConfig(path, tt.environ)
+			found, ok := err.(faults) //nolint:errorlint // the type is the point
+			if !ok || len(found) != len(tt.want) {
+				t.Fatalf("loadConfig = %v, want %d faults", err, len(tt.want))
+			}
+			for i, text := range tt.want {
+				if !strings.Contains(strings.Join(found, "\n"), text) {
+					t.Errorf("fault %d: no %q in:\n%v", i, text, err)
+				}
+			}
+			if strings.Contains(err.Error(), "CANARY") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("a value that may be secret is told:\n%v", err)
+			}
+		})
+	}
+}
+
+func TestUnknownVariables(t *testing.T) {
+	got := unknownVariables([]string{goodURL, "SUITESIGN_MASTERKEY=x", "SUITESIGN_MASTER_KEY_FILE=y", "SUITESIGN_TEST_X=1", "SUITESIGN_CONFIG=c", "OTHER=1"})
+	if diff := cmp.Diff([]string{"SUITESIGN_MASTERKEY"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConfigNeverPrintsASecret(t *testing.T) {
+	c, err := loadConfig("", []string{goodURL, goodKey, "SUITESIGN_BOOTSTRAP_API_KEY=" + strings.Repeat("CANARY", 8)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, out := range []string{fmt.Sprintf("%v %+v %#v", c, c, c)} {
+		if strings.Contains(out, "CANARY") || strings.Contains(out, "hunter2") || strings.Contains(out, "AAECAwQF") {
+			t.Errorf("secret printed: %s", out)
+		}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

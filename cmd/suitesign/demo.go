@@ -1,0 +1,236 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"suitesign/migrations"
+	"suitesign/migrations/pglocal"
+	"suitesign/secret"
+	"suitesign/wecom"
+	"suitesign/wecom/wecomtest"
+)
+
+// What the demo consists of. The host ends in .localhost, which browsers resolve
+// to this machine.
+const (
+	demoSuite  = wecom.SuiteID("ww5ui7e51gndem0000")
+	demoCorp   = wecom.CorpID("ww1demo0corp000000")
+	demoHost   = "h5.demo.localhost"
+	demoFolder = ".suitesign"
+)
+
+// demoSettings is what `serve` needs to know when it is part of a demo.
+type demoSettings struct {
+	SimURL string
+}
+
+type demoCmd struct {
+	PublicPort int    `help:"Port of the public listener." default:"8080"`
+	AdminPort  int    `help:"Port of the admin listener." default:"8081"`
+	SimPort    int    `help:"Port of the simulator." default:"8090"`
+	Dir        string `help:"Where the demo keeps its data." default:".suitesign" type:"path"`
+}
+
+// demo is one running demo.
+type demo struct {
+	demoCmd
+	ctx    context.Context //nolint:containedctx // the demo is one run
+	log    *slog.Logger
+	keys   demoKeys
+	sim    *wecomtest.Server
+	admin  adminClient
+	public string
+	simURL string
+}
+
+// Run starts everything, installs the demo corp through the real callbacks, tells
+// where everything is, and waits for Ctrl-C. Nothing of it listens beyond loopback.
+func (d demoCmd) Run(ctx context.Context) error {
+	if err := os.MkdirAll(d.Dir, 0o755); err != nil { //nolint:gosec // the database's own user passes through
+		return fmt.Errorf("the demo keeps its data in %s: %w", d.Dir, err)
+	}
+	logFile, err := os.OpenFile(filepath.Join(d.Dir, "demo.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("the demo keeps its log in %s: %w", d.Dir, err)
+	}
+	defer logFile.Close()
+	log := slog.New(slog.NewJSONHandler(logFile, nil))
+
+	run := demo{demoCmd: d, ctx: ctx, log: log, public: localURL(d.PublicPort), simURL: localURL(d.SimPort)}
+	if run.keys, err = loadDemoKeys(filepath.Join(d.Dir, "demo-keys.json")); err != nil {
+		return err
+	}
+	run.admin = adminClient{url: localURL(d.AdminPort), key: run.keys.APIKey}
+
+	databaseURL, stop, err := run.database()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return run.everything(databaseURL)
+}
+
+// everything runs the simulator and the service until the context ends.
+func (d *demo) everything(databaseURL string) error {
+	simListener, err := listenLocal(d.ctx, d.SimPort, "SIM_PORT")
+	if err != nil {
+		return err
+	}
+	d.sim, err = wecomtest.NewServer(wecomtest.Config{StateFile: filepath.Join(d.Dir, "sim.json"), Log: d.log})
+	if err != nil {
+		return fmt.Errorf("the simulator: %w", err)
+	}
+	config := d.config(databaseURL)
+	if err := errors.Join(portIsFree(d.ctx, d.PublicPort, "PUBLIC_PORT"), portIsFree(d.ctx, d.AdminPort, "ADMIN_PORT")); err != nil {
+		return err
+	}
+
+	group, ctx := errgroup.WithContext(d.ctx)
+	simServer := &http.Server{Handler: d.sim, ReadHeaderTimeout: 5 * time.Second}
+	group.Go(func() error {
+		if err := simServer.Serve(simListener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("the simulator: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		// The service goes first: it may still have calls to the simulator in flight.
+		err := serve(ctx, config, d.log)
+		return errors.Join(err, d.sim.Close(), simServer.Close())
+	})
+	group.Go(func() error {
+		err := d.story(ctx)
+		if err != nil && d.ctx.Err() != nil {
+			return nil // Ctrl-C before the demo was up
+		}
+		return err
+	})
+	return group.Wait()
+}
+
+// config is the configuration of the service inside the demo.
+func (d *demo) config(databaseURL string) Config {
+	c := defaultConfig()
+	c.DatabaseURL = secret.New(databaseURL)
+	c.PublicAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(d.PublicPort))
+	c.AdminAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(d.AdminPort))
+	c.PublicURL = d.public
+	c.MasterKey = secret.New(d.keys.MasterKey)
+	c.BootstrapAPIKey = secret.New(d.keys.APIKey)
+	c.WeCom.BaseURL = d.simURL
+	c.WeCom.InstallURL = d.simURL + "/3rdapp/install"
+	c.DemoPage = true
+	c.Demo = &demoSettings{SimURL: d.simURL}
+	c.Drain = DrainConfig{Accept: time.Millisecond, Finish: 2 * time.Second} // nobody balances a demo, and Ctrl-C should be quick
+	return c
+}
+
+// database answers with a migrated database: the one that SUITESIGN_DATABASE_URL
+// names, or one of a private server.
+func (d *demo) database() (url string, stop func(), err error) {
+	stop = func() {}
+	if url = os.Getenv(envPrefix + "DATABASE_URL"); url == "" {
+		server, err := d.privateServer()
+		if err != nil {
+			return "", stop, err
+		}
+		stop = func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), 20*time.Second) // stopping happens after Ctrl-C
+			defer cancel()
+			if err := server.Stop(ctx); err != nil {
+				fmt.Fprintln(os.Stderr, "suitesign: PostgreSQL did not stop:", err)
+			}
+		}
+		if err := server.EnsureDatabase(d.ctx, "suitesign"); err != nil {
+			stop()
+			return "", func() {}, err
+		}
+		url = server.URL("suitesign")
+	}
+	err = claimForDemo(d.ctx, url)
+	if err == nil {
+		err = migrations.Up(d.ctx, url)
+	}
+	if err != nil {
+		stop()
+		return "", func() {}, err
+	}
+	return url, stop, nil
+}
+
+// privateServer starts PostgreSQL from the binaries of this machine, after
+// installing them where that can be done.
+func (d *demo) privateServer() (*pglocal.Server, error) {
+	if _, err := pglocal.Find(d.ctx); errors.Is(err, pglocal.ErrNoPostgres) {
+		fmt.Println("There is no PostgreSQL on this machine; installing it with apt-get …")
+		if err := pglocal.Install(d.ctx, d.logWriter()); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, 90*time.Second)
+	defer cancel()
+	return pglocal.Start(ctx, pglocal.Config{Dir: filepath.Join(d.Dir, "pg"), Durable: true, Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+}
+
+func localURL(port int) string { return "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// pageURL is the demo page's: the one address that is not 127.0.0.1, because a
+// trusted domain is a name.
+func (d *demo) pageURL() string { return fmt.Sprintf("http://%s:%d/demo/", demoHost, d.PublicPort) }
+
+func (d *demo) trustedDomain() string { return fmt.Sprintf("%s:%d", demoHost, d.PublicPort) }
+
+func listenLocal(ctx context.Context, port int, variable string) (net.Listener, error) {
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return nil, fmt.Errorf("port %d is taken or not allowed (%w): stop what uses it, or move it with `make run %s=…`", port, err, variable)
+	}
+	return ln, nil
+}
+
+// portIsFree tells of a taken port before anything is started.
+func portIsFree(ctx context.Context, port int, variable string) error {
+	ln, err := listenLocal(ctx, port, variable)
+	if err != nil {
+		return err
+	}
+	return ln.Close()
+}
+
+// demoFile is .suitesign/demo.json, for scripts.
+type demoFile struct {
+	PublicURL     string `json:"public_url"`
+	AdminURL      string `json:"admin_url"`
+	SimURL        string `json:"sim_url"`
+	APIKey        string `json:"api_key"` //nolint:gosec // the demo's key is for the reader
+	SuiteID       string `json:"suite_id"`
+	CorpID        string `json:"corp_id"`
+	AgentID       int64  `json:"agent_id"`
+	TrustedDomain string `json:"trusted_domain"`
+	PageURL       string `json:"page_url"`
+}
+
+func (d *demo) writeDemoFile(agentID int64) error {
+	data, err := json.MarshalIndent(demoFile{
+		PublicURL: d.public, AdminURL: d.admin.url, SimURL: d.simURL, APIKey: d.keys.APIKey,
+		SuiteID: string(demoSuite), CorpID: string(demoCorp), AgentID: agentID,
+		TrustedDomain: d.trustedDomain(), PageURL: d.pageURL(),
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeAtomically(filepath.Join(d.Dir, "demo.json"), append(data, '\n'))
+}

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+)
+
+// newLogger writes one event a line. A bad level is a fault of the configuration
+// and never comes this far.
+func newLogger(c Config, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel))
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
