@@ -9,6 +9,8 @@ CREATE TABLE callback_events (
     door             text        NOT NULL,
     info_type        text        NOT NULL,
     corp_id          text        NOT NULL DEFAULT '' COLLATE "C",
+    -- For whom it was sealed: what comes by the data URL may speak of that corp only.
+    receive_id       text        NOT NULL DEFAULT '' COLLATE "C",
     event_time       timestamptz,
     payload_sealed   bytea,
     state            text        NOT NULL,

@@ -1,0 +1,132 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"suitesign/wecom"
+)
+
+// EventState is what became of a callback.
+type EventState string
+
+// The states of an event.
+const (
+	eventPending EventState = "pending" // its work is still to be done
+	eventDone    EventState = "done"
+	eventFailed  EventState = "failed"  // its exchange came to nothing
+	eventIgnored EventState = "ignored" // kept and acknowledged; nothing follows from it
+)
+
+// Event is a callback as admins see it. What it said is sealed and never shown.
+type Event struct {
+	ID             uuid.UUID
+	SuiteID        wecom.SuiteID
+	Door           Door
+	InfoType       string
+	CorpID         wecom.CorpID // "" where it names none
+	State          EventState
+	Deliveries     int
+	Attempts       int
+	LastErrcode    *int
+	LastError      string
+	EventTime      *time.Time // its own TimeStamp
+	ReceivedAt     time.Time
+	LastReceivedAt time.Time
+	NextAttemptAt  *time.Time
+	FinishedAt     *time.Time
+}
+
+// What an auth_code led to is told by its exchange as long as that is under way.
+const eventFrom = `e.id, e.suite_id, e.door, e.info_type, e.corp_id, e.state, e.deliveries,
+	COALESCE(x.attempts, e.attempts), COALESCE(x.last_errcode, e.last_errcode), COALESCE(NULLIF(x.last_error, ''), e.last_error),
+	e.event_time, e.received_at, e.last_received_at, COALESCE(x.due_at, e.due_at), e.finished_at
+	FROM callback_events e LEFT JOIN exchanges x ON x.id = e.exchange_id AND e.state = 'pending'`
+
+func scanEvent(row pgx.CollectableRow) (Event, error) { return pgx.RowToStructByPos[Event](row) }
+
+// EventFilter selects events; empty fields select all.
+type EventFilter struct {
+	SuiteID  wecom.SuiteID
+	CorpID   wecom.CorpID
+	InfoType string
+	State    EventState
+}
+
+// EventCursor is the event after which a list goes on; the zero one is before the newest.
+type EventCursor struct {
+	ReceivedAt time.Time
+	ID         uuid.UUID
+}
+
+// Events lists callbacks, newest first, at most limit of them after the cursor.
+func (s *Store) Events(ctx context.Context, f EventFilter, after EventCursor, limit int) ([]Event, error) {
+	const q = `
+SELECT ` + eventFrom + `
+WHERE ($1 = '' OR e.suite_id = $1) AND ($2 = '' OR e.corp_id = $2) AND ($3 = '' OR e.info_type = $3) AND ($4 = '' OR e.state = $4)
+	AND ($5::timestamptz IS NULL OR (e.received_at, e.id) < ($5, $6))
+ORDER BY e.received_at DESC, e.id DESC
+LIMIT $7`
+	var at *time.Time
+	if !after.ReceivedAt.IsZero() {
+		at = &after.ReceivedAt
+	}
+	rows, err := s.Pool.Query(ctx, q, f.SuiteID, f.CorpID, f.InfoType, f.State, at, after.ID, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	out, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return nil, fmt.Errorf("list events: %w", err)
+	}
+	return out, nil
+}
+
+// Event finds a callback. ErrNotFound.
+func (s *Store) Event(ctx context.Context, id uuid.UUID) (Event, error) {
+	rows, err := s.Pool.Query(ctx, `SELECT `+eventFrom+` WHERE e.id = $1`, id)
+	if err != nil {
+		return Event{}, fmt.Errorf("event %s: %w", id, err)
+	}
+	out, err := pgx.CollectExactlyOneRow(rows, scanEvent)
+	if err != nil {
+		return Event{}, fmt.Errorf("event %s: %w", id, fromDriver(err))
+	}
+	return out, nil
+}
+
+// known is what is known of an event once it is stored.
+type known struct {
+	id         uuid.UUID
+	state      EventState
+	deliveries int
+	at         time.Time
+}
+
+// finish ends an event's work.
+func (s *Store) finish(ctx context.Context, id uuid.UUID, state EventState, why error) error {
+	const q = `
+UPDATE callback_events SET state = $2, finished_at = now(), due_at = NULL, lease_owner = NULL, lease_until = NULL,
+	last_errcode = $3, last_error = $4
+WHERE id = $1`
+	code, text := failure(why)
+	if _, err := s.Pool.Exec(ctx, q, id, state, code, text); err != nil {
+		return fmt.Errorf("finish event %s: %w", id, err)
+	}
+	return nil
+}
+
+// dueNow hands an event to the workers.
+func (s *Store) dueNow(ctx context.Context, id uuid.UUID) error {
+	const q = `
+UPDATE callback_events SET state = 'pending', due_at = now(), finished_at = NULL, lease_owner = NULL, lease_until = NULL
+WHERE id = $1`
+	if _, err := s.Pool.Exec(ctx, q, id); err != nil {
+		return fmt.Errorf("event %s: %w", id, err)
+	}
+	return nil
+}
