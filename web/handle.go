@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"suitesign/wecom"
 )
 
 // fault is an error of the table with what is particular to this request.
@@ -89,6 +91,10 @@ func describe(r *http.Request, v *visit, err error) (p Problem, retry time.Durat
 	}
 	if en, zh, ok := shapeDetail(err); ok {
 		p.Detail = say(language, en, zh)
+	}
+	var refused *wecom.Error
+	if errors.As(err, &refused) {
+		p.WeCom = &WeComProblem{ErrCode: refused.Code, Hint: refused.Hint}
 	}
 	var f *fault
 	if !errors.As(err, &f) {

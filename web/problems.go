@@ -11,7 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"suitesign/suite"
 	"suitesign/tenant"
+	"suitesign/wecom"
 )
 
 // Errors that web raises itself. A [fault] around one says what exactly is wrong.
@@ -25,6 +27,7 @@ var (
 	errRateLimited      = errors.New("too many requests from this address")
 	errDatabaseAway     = errors.New("the database cannot be reached")
 	errClientGone       = errors.New("client went away")
+	errWeCom            = errors.New("WeCom refused")
 	errPanic            = errors.New("panic")
 )
 
@@ -48,8 +51,9 @@ var internal = row{nil, http.StatusInternalServerError, "internal", "Internal er
 	"服务内部错误，请稍后重试；若持续出现，请提供 request_id。", 0}
 
 // problems is the one error table: the first row whose error is in the chain
-// decides. docs/api.md lists every code of it (TestEveryCodeIsDocumented).
-var problems = slices.Concat(requestProblems, tenantProblems)
+// decides, so what a room says comes before what the standard library says.
+// docs/api.md lists every code of it (TestEveryCodeIsDocumented).
+var problems = slices.Concat(suiteProblems, tenantProblems, requestProblems)
 
 // requestProblems are what can be wrong with any request.
 var requestProblems = []row{
@@ -85,6 +89,36 @@ var tenantProblems = []row{
 		"There is no such thing.", "没有找到对应的内容。", 0},
 }
 
+// suiteProblems are what can go wrong between a suite, its installers and WeCom.
+var suiteProblems = []row{
+	{suite.ErrForged, http.StatusForbidden, "callback_refused", "Callback refused",
+		"This was not sealed by WeCom for this address. Check Token and EncodingAESKey of the suite.", "该请求不是企业微信为此地址加密的回调，请检查应用的 Token 与 EncodingAESKey。", 0},
+	{suite.ErrMalformedCallback, http.StatusBadRequest, "callback_malformed", "Not a callback",
+		"This is not a callback of WeCom.", "该请求不是企业微信的回调。", 0},
+	{errNotStored, http.StatusInternalServerError, "callback_not_stored", "Callback not stored",
+		"The callback could not be stored in time; deliver it again.", "回调未能及时保存，请重新投递。", 0},
+	{suite.ErrState, http.StatusBadRequest, "install_state_invalid", "Installation unknown",
+		"This installation was begun in another browser, or more than 20 minutes ago, or is finished. Begin again on the install page.", "该安装流程不是由此浏览器发起、已超过 20 分钟或已经完成，请从安装页面重新开始。", 0},
+	{suite.ErrCode, http.StatusBadRequest, "install_code_invalid", "Not an auth_code",
+		"The auth_code is not one that WeCom gives. Begin again on the install page.", "auth_code 无效，请从安装页面重新开始。", 0},
+	{errCrossOrigin, http.StatusForbidden, "cross_origin", "Posted by another site",
+		"Open the install page and use its button.", "请打开安装页面并点击其中的按钮。", 0},
+	{suite.ErrNoSuiteTicket, http.StatusServiceUnavailable, "suite_ticket_missing", "No suite_ticket yet",
+		"WeCom has not pushed a usable suite_ticket yet. It does so every ten minutes, and at once by the button in the provider console.", "尚未收到可用的 suite_ticket。企业微信每十分钟推送一次，也可在服务商后台手动刷新。", time.Minute},
+	{suite.ErrSuiteBlocked, http.StatusServiceUnavailable, "suite_blocked", "WeCom refuses the suite",
+		"WeCom refuses the suite: its secret is wrong, or our IP is not on the provider's list. Only the operator can mend that.", "企业微信拒绝该应用：secret 有误，或服务器 IP 不在服务商白名单中，请联系运维人员处理。", time.Minute},
+	{suite.ErrSuiteUnavailable, http.StatusServiceUnavailable, "suite_unavailable", "Suite token unavailable",
+		"The suite_access_token could not be fetched; that is tried again by itself.", "暂时无法获取 suite_access_token，系统会自动重试。", 10 * time.Second},
+	{suite.ErrNotFound, http.StatusNotFound, "not_found", "Not found",
+		"There is no such thing.", "没有找到对应的内容。", 0},
+	{wecom.ErrUnreachable, http.StatusBadGateway, "wecom_unreachable", "WeCom cannot be reached",
+		"WeCom did not answer. Try again soon.", "企业微信暂时无响应，请稍后重试。", 5 * time.Second},
+	{wecom.ErrMalformed, http.StatusBadGateway, "wecom_unreachable", "WeCom cannot be reached",
+		"WeCom gave no usable answer. Try again soon.", "企业微信返回内容无法识别，请稍后重试。", 5 * time.Second},
+	{errWeCom, http.StatusBadGateway, "wecom_error", "WeCom refused",
+		"WeCom refused; wecom tells its errcode and what to do.", "企业微信返回错误，详见 wecom 字段中的 errcode 与处理建议。", 0},
+}
+
 // rowOf finds the row of the error table that err is.
 func rowOf(r *http.Request, err error) row {
 	// An end of the context that is not the client's doing is our own fault.
@@ -100,7 +134,11 @@ func rowOf(r *http.Request, err error) row {
 			return line
 		}
 	}
-	if databaseAway(err) {
+	var refused *wecom.Error
+	switch {
+	case errors.As(err, &refused):
+		return rowOf(r, errWeCom)
+	case databaseAway(err):
 		return rowOf(r, errDatabaseAway)
 	}
 	return internal

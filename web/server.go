@@ -10,30 +10,47 @@ import (
 	"sync"
 
 	"github.com/gin-gonic/gin"
+
+	"suitesign/suite"
 )
 
 // Server holds what the handlers need. Public and Admin are its two listeners.
 type Server struct {
+	Callbacks         Callbacks         // takes what WeCom tells
+	Installs          Installs          // installs suites from our own page
+	VerificationFiles VerificationFiles // finds ownership files by host
+
 	Log            *slog.Logger   // slog.Default unless set
 	Metrics        *Metrics       // required
 	Health         *Health        // required
+	Limits         Limits         // off unless set
+	PublicURL      string         // how the public listener is reached; its https makes cookies __Host-
+	InstallURL     string         // the platform's page that our install page leads to
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Request-Id are believed; nobody's unless set
 	Pprof          bool           // serve /debug/pprof on the admin listener
 
-	VerificationFiles VerificationFiles // ownership files by host
-	Limits            Limits            // off unless set
-
-	once   sync.Once
-	pages  *limiter // per address: signatures and pages
-	forged *limiter // per network: refused callbacks
+	once        sync.Once
+	pages       *limiter // per address: signatures and pages
+	installs    *limiter // per address: installations begun
+	forged      *limiter // per network: refused callbacks
+	crossOrigin *http.CrossOriginProtection
 }
 
 // Public is the handler of the listener that pages, WeCom and installers reach.
 func (s *Server) Public() http.Handler {
 	r := s.router()
+	r.GET("/callback/:suite_id/command", s.handle(s.verifyCallback(suite.CommandDoor)))
+	r.POST("/callback/:suite_id/command", s.handle(s.receiveCallback(suite.CommandDoor)))
+	r.GET("/callback/:suite_id/data", s.handle(s.verifyCallback(suite.DataDoor)))
+	r.POST("/callback/:suite_id/data", s.handle(s.receiveCallback(suite.DataDoor)))
+	r.GET("/install/:suite_id", s.handlePage(s.installPage))
+	r.POST("/install/:suite_id", s.handlePage(s.startInstall))
+	r.GET("/install/:suite_id/redirect", s.handlePage(s.finishInstall))
+	r.GET("/install/:suite_id/result/:exchange_id", s.handlePage(s.installResult))
+	r.GET("/install/:suite_id/result/:exchange_id/status", s.handle(s.watchInstall))
+	r.GET("/WW_verify_:code", s.handle(s.verificationFile))
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
-	r.GET("/WW_verify_:code", s.handle(s.verificationFile))
 	return s.door("public", nil, r)
 }
 
@@ -74,6 +91,13 @@ func (s *Server) router() *gin.Engine {
 // prepare makes what both listeners share.
 func (s *Server) prepare() {
 	s.pages = newLimiter(s.Limits.SignPerSecond, s.Limits.SignBurst, perAddress)
+	s.installs = newLimiter(s.Limits.InstallPerMinute/60, int(s.Limits.InstallPerMinute), perAddress)
+	s.crossOrigin = http.NewCrossOriginProtection()
+	if origin := originOfURL(s.PublicURL); s.PublicURL != "" {
+		if err := s.crossOrigin.AddTrustedOrigin(origin); err != nil {
+			panic(err) // the configuration has checked it
+		}
+	}
 	s.forged = newLimiter(s.Limits.ForgedPerSecond, s.Limits.ForgedBurst, perNetwork)
 }
 
