@@ -49,16 +49,16 @@ func Reencrypt(ctx context.Context, pool *pgxpool.Pool, k *Keyring, cols []Colum
 		if err != nil {
 			return done, err
 		}
-		for range passes {
-			lost, err := s.pass(ctx)
-			if err != nil {
+		lost := int64(1)
+		for try := 0; lost > 0 && try < passes; try++ {
+			if lost, err = s.pass(ctx); err != nil {
 				return done + s.done, err
-			}
-			if lost == 0 {
-				break
 			}
 		}
 		done += s.done
+		if lost > 0 {
+			faults = append(faults, fmt.Errorf("reencrypt: %d values of %s.%s kept changing: run it again", lost, col.Table, col.Column))
+		}
 		if s.failed > 0 {
 			faults = append(faults, fmt.Errorf("reencrypt: %d values of %s.%s do not open, the first: %w", s.failed, col.Table, col.Column, s.first))
 		}
@@ -94,17 +94,17 @@ func CountByKey(ctx context.Context, pool *pgxpool.Pool, cols []Column) (map[uin
 
 // sweep goes through one column.
 type sweep struct {
-	pool        *pgxpool.Pool
-	ring        *Keyring
-	col         Column
-	batch       int
-	first1      string // the first page
-	next        string // the page after a key
-	update      string
-	done        int64
-	failed      int64
-	first       error
-	primaryByte []byte
+	pool    *pgxpool.Pool
+	ring    *Keyring
+	col     Column
+	batch   int
+	primary []byte // the id of the key that seals, as it stands in a sealed value
+
+	firstPage, nextPage, update string // SQL
+
+	done   int64 // values sealed anew, over all passes
+	failed int64 // values that did not open, in the last pass
+	first  error // of the first of them
 }
 
 func newSweep(ctx context.Context, pool *pgxpool.Pool, k *Keyring, col Column, batch int) (*sweep, error) {
@@ -122,11 +122,11 @@ func newSweep(ctx context.Context, pool *pgxpool.Pool, k *Keyring, col Column, b
 	col1, table, order := quote(col.Column), quote(col.Table), strings.Join(names, ", ")
 	page := `SELECT ARRAY[%s], %s FROM %s WHERE ` + keyIDBytes + ` <> $1 %s ORDER BY %s LIMIT $2`
 	s := &sweep{pool: pool, ring: k, col: col, batch: batch}
-	s.first1 = fmt.Sprintf(page, strings.Join(texts, ", "), col1, table, col1, "", order)
-	s.next = fmt.Sprintf(page, strings.Join(texts, ", "), col1, table, col1,
+	s.firstPage = fmt.Sprintf(page, strings.Join(texts, ", "), col1, table, col1, "", order)
+	s.nextPage = fmt.Sprintf(page, strings.Join(texts, ", "), col1, table, col1,
 		fmt.Sprintf("AND (%s) > (%s)", order, strings.Join(after, ", ")), order)
 	s.update = fmt.Sprintf(`UPDATE %s SET %s = $1 WHERE %s = $2 AND %s`, table, col1, col1, strings.Join(where, " AND "))
-	s.primaryByte = binary.BigEndian.AppendUint32(nil, k.Info().Primary)
+	s.primary = binary.BigEndian.AppendUint32(nil, k.Info().Primary)
 	return s, nil
 }
 
@@ -177,9 +177,9 @@ func (s *sweep) pass(ctx context.Context) (lost int64, err error) {
 }
 
 func (s *sweep) read(ctx context.Context, after []string) ([]sealedRow, error) {
-	stmt, args := s.first1, []any{s.primaryByte, s.batch}
+	stmt, args := s.firstPage, []any{s.primary, s.batch}
 	if after != nil {
-		stmt = s.next
+		stmt = s.nextPage
 		for _, key := range after {
 			args = append(args, key)
 		}
@@ -212,6 +212,9 @@ func (s *sweep) reseal(ctx context.Context, rows []sealedRow) (lost int64, err e
 			args = append(args, key)
 		}
 		batch.Queue(s.update, args...)
+	}
+	if batch.Len() == 0 {
+		return 0, nil
 	}
 	results := s.pool.SendBatch(ctx, batch)
 	for range batch.Len() {
