@@ -151,8 +151,8 @@ func (s *Server) table() []route {
 		{"POST", "/sim/reset", control(s.postReset)},
 		{"POST", "/sim/jsapi", openToPages(control(s.postJSAPI))},
 		{"OPTIONS", "/sim/jsapi", openToPages(http.HandlerFunc(noContent))},
-		//{"GET", "/sim/bridge.js", openToPages(serveBridge)},
-		//{"GET", "/sim/openapi.yaml", openToPages(serveOpenAPI)},
+		{"GET", "/sim/bridge.js", openToPages(serveBridge)},
+		{"GET", "/sim/openapi.yaml", openToPages(serveOpenAPI)},
 		{"GET", "/sim/healthz", control(s.getHealth)},
 		{"GET", "/{$}", s.showFront},
 	}
