@@ -26,7 +26,7 @@ func leaks(text string) bool {
 	return strings.Contains(lower, strings.ToLower(canary)) ||
 		strings.Contains(lower, fmt.Sprintf("%x", canary)) ||
 		strings.Contains(lower, fmt.Sprintf("% x", canary)) ||
-		strings.Contains(text, strings.Trim(fmt.Sprint([]byte(canary)), "[]"))
+		strings.Contains(text, strings.Trim(fmt.Sprintf("%d", []byte(canary)), "[]"))
 }
 
 type (
