@@ -147,7 +147,7 @@ func (k *Keyring) Open(sealed []byte, b Binding) (String, error) {
 
 // ringWith answers with the ring once it has a key, reading it again if that is allowed.
 //
-//nolint:contextcheck // see the comment inside
+//nolint:contextcheck,nolintlint // for its callers: Open has no context, by design
 func (k *Keyring) ringWith(id uint32) (*ring, error) {
 	k.reload.Lock()
 	defer k.reload.Unlock()
