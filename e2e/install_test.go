@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const page = "https://h5.corp.example.com/app/?from=工作台&x=%E4%BD%A0"
+const pageURL = "https://h5.corp.example.com/app/?from=工作台&x=%E4%BD%A0"
 
 // The main job by the first door: the market sends create_auth, and within five
 // seconds every replica signs.
@@ -21,7 +21,7 @@ func TestInstallFromTheMarket(t *testing.T) {
 	w.suite("ww-market", "third_party", "corp.example.com")
 	w.simulate("install", map[string]any{"suite_id": "ww-market", "corp_id": "wwcorp1", "door": "market"}, nil)
 	for _, r := range w.replicas {
-		s := w.waitSigned(r, page, "ww-market", "wwcorp1", 5*time.Second)
+		s := w.waitSigned(r, pageURL, "ww-market", "wwcorp1", 5*time.Second)
 		if s.CorpID != "wwcorp1" || s.SuiteID != "ww-market" || s.AgentID == nil || s.Agent == nil {
 			t.Errorf("signed = %+v, want the corp, its suite and its agent", s)
 		}
@@ -66,8 +66,8 @@ func TestInstallFromOurOwnPage(t *testing.T) {
 	if strings.Contains(clean, "auth_code") || strings.Contains(clean, "state=") {
 		t.Errorf("the page behind the redirect still shows the code: %s", clean)
 	}
-	w.waitSigned(r, page, "ww-site", "wwcorp2", 5*time.Second)
-	w.waitSigned(w.replicas[1], page, "ww-site", "wwcorp2", 5*time.Second)
+	w.waitSigned(r, pageURL, "ww-site", "wwcorp2", 5*time.Second)
+	w.waitSigned(w.replicas[1], pageURL, "ww-site", "wwcorp2", 5*time.Second)
 	if n := w.calls("v2/get_permanent_code", "ww-site", ""); n != 1 {
 		t.Errorf("the auth_code was exchanged %d times, want once", n)
 	}
@@ -92,7 +92,7 @@ func TestBothDoorsAtOnce(t *testing.T) {
 		w.simulate("install", map[string]any{"suite_id": "ww-both", "corp_id": fmt.Sprintf("wwboth%d", i), "door": "market", "async": true}, nil)
 	}
 	for i := range 20 {
-		w.waitSigned(w.replicas[i%2], page, "ww-both", fmt.Sprintf("wwboth%d", i), 15*time.Second)
+		w.waitSigned(w.replicas[i%2], pageURL, "ww-both", fmt.Sprintf("wwboth%d", i), 15*time.Second)
 	}
 	for _, api := range []string{"v2/get_permanent_code", "get_corp_token", "get_jsapi_ticket", "ticket/get"} {
 		if n := w.calls(api, "ww-both", ""); n != 20 {

@@ -107,12 +107,18 @@ func newDatabase(t *testing.T) string {
 	return u.String()
 }
 
-// admin runs a statement as superuser.
+// admin runs a statement on the server's own database, as superuser.
 func admin(t *testing.T, sql string) {
+	t.Helper()
+	execute(t, server.url, sql)
+}
+
+// execute runs statements on a database, as superuser.
+func execute(t *testing.T, database, sql string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, server.url)
+	conn, err := pgx.Connect(ctx, database)
 	if err != nil {
 		t.Fatalf("connect to PostgreSQL: %v", err)
 	}

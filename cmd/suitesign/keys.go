@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"suitesign/secret"
+	"suitesign/suite"
+	"suitesign/ticket"
+)
+
+// sealedColumns are all columns of all rooms that hold sealed values.
+func sealedColumns() []secret.Column {
+	return slices.Concat(suite.SealedColumns, ticket.SealedColumns)
+}
+
+type keysCmd struct {
+	Init      keysInitCmd      `cmd:"" help:"Make the first keyset. serve does so by itself; repeating it is no error."`
+	Rotate    keysRotateCmd    `cmd:"" help:"Add a key and seal with it from now on; what older keys sealed still opens."`
+	Reencrypt keysReencryptCmd `cmd:"" help:"Seal everything anew with the active key. May be repeated, and ended at any time."`
+	Status    keysStatusCmd    `cmd:"" help:"Tell the keys and how many values each has sealed."`
+}
+
+type keysInitCmd struct{}
+
+// Run makes the first keyset where there is none.
+func (keysInitCmd) Run(ctx context.Context, c *cli) error {
+	pool, ring, _, created, err := c.openKeys(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if created {
+		fmt.Println("Made the first keyset.")
+	} else {
+		fmt.Println("There is a keyset already.")
+	}
+	return printKeys(ctx, pool, ring)
+}
+
+type keysRotateCmd struct{}
+
+// Run adds a key and makes it the one that seals.
+func (keysRotateCmd) Run(ctx context.Context, c *cli) error {
+	pool, ring, master, _, err := c.openKeys(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if _, err := secret.Rotate(ctx, pool, master); err != nil {
+		return err
+	}
+	if err := ring.Reload(ctx); err != nil {
+		return err
+	}
+	fmt.Println("Rotated. Replicas seal with the new key within seconds; `suitesign keys reencrypt` seals the rest anew.")
+	return printKeys(ctx, pool, ring)
+}
+
+type keysReencryptCmd struct {
+	Batch int `help:"Values in one statement." default:"500"`
+}
+
+// Run seals everything with the active key.
+func (k keysReencryptCmd) Run(ctx context.Context, c *cli) error {
+	pool, ring, _, _, err := c.openKeys(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	done, err := secret.Reencrypt(ctx, pool, ring, sealedColumns(), k.Batch)
+	fmt.Printf("Sealed %d values anew.\n", done)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "Not all of it was done; run it again.")
+		return err
+	}
+	return printKeys(ctx, pool, ring)
+}
+
+type keysStatusCmd struct{}
+
+// Run tells the keys.
+func (keysStatusCmd) Run(ctx context.Context, c *cli) error {
+	pool, ring, _, _, err := c.openKeys(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return printKeys(ctx, pool, ring)
+}
+
+func (c *cli) openKeys(ctx context.Context) (*pgxpool.Pool, *secret.Keyring, secret.MasterKey, bool, error) {
+	pool, _, master, err := c.openDatabase(ctx)
+	if err != nil {
+		return nil, nil, master, false, err
+	}
+	ring, created, err := secret.LoadOrCreate(ctx, pool, master)
+	if err != nil {
+		pool.Close()
+		return nil, nil, master, false, err
+	}
+	return pool, ring, master, created, nil
+}
+
+func printKeys(ctx context.Context, pool *pgxpool.Pool, ring *secret.Keyring) error {
+	counts, err := secret.CountByKey(ctx, pool, sealedColumns())
+	if err != nil {
+		return err
+	}
+	info := ring.Info()
+	fmt.Printf("Keyset version %d.\n", info.Version)
+	for _, id := range info.Keys {
+		active := ""
+		if id == info.Primary {
+			active = ", active"
+		}
+		fmt.Printf("  key %08x: %d values%s\n", id, counts[id], active)
+	}
+	return nil
+}
