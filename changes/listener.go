@@ -1,0 +1,159 @@
+package changes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Listener hands every change to Handle, as soon as it can be known. Run and
+// RunOnce are called beside each other; Handle is never called twice at once.
+type Listener struct {
+	Pool *pgxpool.Pool
+	// ConnConfig is for the connection that listens, which has to be a direct one:
+	// a pooler between would swallow notifications. Nil: as the pool's.
+	ConnConfig *pgx.ConnConfig
+	// Handle is told of changes. It has to bear one that it has seen before, and a
+	// topic that it does not know.
+	Handle func(context.Context, []Change)
+	Log    *slog.Logger     // nil: nothing is logged
+	Now    func() time.Time // time.Now unless set
+
+	contact atomic.Pointer[time.Time]
+
+	mu      sync.Mutex     // held while changes are handled
+	handled map[int64]bool // ids of the window that were handled
+	since   *time.Time     // by the database's clock: where the next poll begins; nil before the first one
+}
+
+// LastContact is when the database was last known to be there: the start of the
+// last poll or sign of life that succeeded. It is zero before the first.
+func (l *Listener) LastContact() time.Time {
+	if t := l.contact.Load(); t != nil {
+		return *t
+	}
+	return time.Time{}
+}
+
+// met notes that the database answered what was asked at a time.
+func (l *Listener) met(asked time.Time) {
+	for {
+		have := l.contact.Load()
+		if have != nil && !asked.After(*have) || l.contact.CompareAndSwap(have, &asked) {
+			return
+		}
+	}
+}
+
+func (l *Listener) now() time.Time {
+	if l.Now != nil {
+		return l.Now()
+	}
+	return time.Now()
+}
+
+func (l *Listener) log() *slog.Logger {
+	if l.Log != nil {
+		return l.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// RunOnce is one poll: it hands out what came since the one before and was not
+// handled yet. The first one goes back over the window only: what was before it
+// started, the program has read by itself.
+func (l *Listener) RunOnce(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked := l.now()
+	p, err := l.poll(ctx)
+	if err != nil {
+		return fmt.Errorf("poll changes: %w", err)
+	}
+	l.met(asked)
+	if p.missed {
+		l.log().WarnContext(ctx, "away for longer than changes are kept, forgetting everything")
+		l.Handle(ctx, []Change{{Topic: Everything}})
+	}
+	var fresh []Change
+	for _, c := range p.changes {
+		if !l.handled[c.ID] {
+			fresh = append(fresh, c)
+		}
+	}
+	if len(fresh) > 0 {
+		l.Handle(ctx, fresh)
+	}
+	// What this poll did not see, though it was handled before, has left the window
+	// for good, for the window only moves on. So the ids to remember are those of this poll.
+	l.handled = make(map[int64]bool, len(p.changes))
+	for _, c := range p.changes {
+		l.handled[c.ID] = true
+	}
+	l.since = &p.next
+	return nil
+}
+
+// poll is what the database says at one moment.
+type poll struct {
+	changes []Change
+	missed  bool      // rows may have been dropped before they were read
+	next    time.Time // where the next poll begins
+}
+
+func (l *Listener) poll(ctx context.Context) (poll, error) {
+	var p poll
+	batch := &pgx.Batch{} // one round trip, and, being one transaction, one now()
+	batch.Queue(`SELECT now() - $1::interval, COALESCE($2 < now() - $3::interval, false)`, window, l.since, kept-window).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&p.next, &p.missed) })
+	batch.Queue(`SELECT id, topic, key FROM changes WHERE at >= COALESCE($2, now() - $1::interval) ORDER BY id`, window, l.since).
+		Query(func(rows pgx.Rows) (err error) {
+			p.changes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Change])
+			return err
+		})
+	return p, l.Pool.SendBatch(ctx, batch).Close()
+}
+
+// hear hands out notified changes that were not handled yet.
+func (l *Listener) hear(ctx context.Context, heard []Change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var fresh []Change
+	for _, c := range heard {
+		if !l.handled[c.ID] {
+			fresh = append(fresh, c)
+		}
+	}
+	if len(fresh) == 0 {
+		return
+	}
+	l.Handle(ctx, fresh)
+	if l.handled == nil {
+		l.handled = map[int64]bool{}
+	}
+	for _, c := range fresh { // not before Handle: after a panic the poll hands them out again
+		l.handled[c.ID] = true
+	}
+}
+
+// payload is what Append notifies.
+type payload struct {
+	ID    int64  `json:"id"`
+	Topic Topic  `json:"topic"`
+	Key   string `json:"key"`
+}
+
+func parse(text string) (Change, error) {
+	var p payload
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return Change{}, fmt.Errorf("notification: %w", err)
+	}
+	return Change(p), nil
+}
