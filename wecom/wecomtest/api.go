@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -163,6 +164,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	entry.done(refused, f)
 	s.mu.Unlock()
+	s.logCall(r, c, refused)
 	if refused != nil {
 		out = reply{{"errcode", refused.code}, {"errmsg", refused.errmsg(c.at, c.ip)}}
 	}
@@ -171,6 +173,18 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, out)
+}
+
+func (s *Server) logCall(r *http.Request, c *call, refused *refusal) {
+	level, code := slog.LevelDebug, 0
+	if refused != nil {
+		level, code = slog.LevelInfo, refused.code
+	}
+	attrs := []slog.Attr{slog.String("api", c.api), slog.String("suite_id", string(c.suiteID)), slog.Int("errcode", code)}
+	if c.corp != nil {
+		attrs = append(attrs, slog.String("corp_id", string(c.corp.CorpID)))
+	}
+	s.cfg.Log.LogAttrs(r.Context(), level, "call", attrs...)
 }
 
 // work does what the call asks for.

@@ -77,6 +77,7 @@ type Limits struct {
 	ProviderIPPerMinute int  // any one API and IP of a service provider: 40,000
 	ProviderIPPerHour   int  // any one API and IP of a service provider: 1,200,000
 	WrongSecretsPerHour int  // wrong secrets from one IP, then all of it is blocked: 2,000
+	DebugPerMinute      int  // calls with debug=1 from one IP: 5
 	Concurrent          int  // calls at the same time, any one API and corp; no number is published: no limit
 }
 
@@ -139,6 +140,7 @@ func (l *Limits) fill() {
 	l.ProviderIPPerMinute = or(l.ProviderIPPerMinute, 40_000)
 	l.ProviderIPPerHour = or(l.ProviderIPPerHour, 1_200_000)
 	l.WrongSecretsPerHour = or(l.WrongSecretsPerHour, 2_000)
+	l.DebugPerMinute = or(l.DebugPerMinute, 5)
 	l.Concurrent = or(l.Concurrent, -1)
 }
 

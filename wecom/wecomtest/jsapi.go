@@ -22,6 +22,7 @@ const (
 // the URL it is really at.
 type Check struct {
 	Kind      Identity
+	SuiteID   wecom.SuiteID // empty: any app of the corp; the client does not know suites, tests do
 	CorpID    wecom.CorpID
 	AgentID   string // agent_config only; the SDK makes it a string
 	URL       string // location.href
@@ -130,7 +131,7 @@ func (k *checker) checkWho() (Verdict, bool) {
 		return k.fail(40013, UnknownCorp, "No corp has the id "+string(k.CorpID)+"."), true
 	}
 	for _, a := range k.co.apps {
-		if a.installed {
+		if a.installed && (k.SuiteID == "" || a.suiteID() == k.SuiteID) {
 			k.apps = append(k.apps, a)
 		}
 	}

@@ -2,6 +2,7 @@ package wecomtest
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -83,13 +84,21 @@ func (s *Server) limitIP(c *call) bool {
 		return false
 	}
 	perMinute, perHour := l.IPPerMinute, l.IPPerHour
-	if c.suiteID != "" {
+	if c.suiteID != "" || strings.HasPrefix(c.path, "service/") { // a service provider's IP
 		perMinute, perHour = l.ProviderIPPerMinute, l.ProviderIPPerHour
 	}
 	if s.rates[c.ip] == nil {
 		s.rates[c.ip] = map[string]*[2]gate{}
 	}
-	return s.through(c, gatesOf(s.rates[c.ip], c.api), "ip", c.ip, perMinute, perHour)
+	pass := s.through(c, gatesOf(s.rates[c.ip], c.api), "ip", c.ip, perMinute, perHour)
+	if c.query.Get("debug") == "1" {
+		debug, over := gatesOf(s.rates[c.ip], "debug=1")[0].hit(c.at, l.DebugPerMinute, time.Minute)
+		if over {
+			s.violated(c, "ip", c.ip, l.DebugPerMinute, time.Minute)
+		}
+		pass = pass && debug
+	}
+	return pass
 }
 
 func (s *Server) limitCorp(c *call) bool {

@@ -124,8 +124,6 @@ type suite struct {
 	pushedAt time.Time
 }
 
-func (s *suite) kind() SuiteKind { return s.Kind }
-
 // corpID is the form of a corp's id that this suite knows.
 func (s *suite) corpID(c *corp) wecom.CorpID {
 	if c.OpenCorpID != "" && !s.PlainCorpIDs {
@@ -156,7 +154,6 @@ type app struct {
 	installed  bool
 	trouble    int // the errcode that calls are answered with: 50003 disabled, …
 	authorized time.Time
-	state      string // what the installation link or the template's code carried
 	tokens     slot
 	jsapi      slot
 	agent      slot

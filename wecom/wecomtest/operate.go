@@ -59,7 +59,10 @@ func (s *Server) install(in Install) (*app, InstallResult, error) {
 	if !a.installed || in.Agents != nil {
 		a.agents = s.agentsFor(a, in.Agents)
 	}
-	a.door, a.installed, a.trouble, a.authorized, a.state = in.Door, true, 0, s.now(), in.State
+	if !a.installed {
+		a.secret = "" // the permanent_code of an earlier installation
+	}
+	a.door, a.installed, a.trouble, a.authorized = in.Door, true, 0, s.now()
 	if in.TrustedDomains != nil {
 		a.domains = in.TrustedDomains
 	}

@@ -87,26 +87,24 @@ type pushLog struct {
 
 type delivery struct {
 	Delivery
+	log   *pushLog
 	tries int // attempts that are no extra copies
 }
 
 func (l *pushLog) add(d *delivery) {
 	l.lastID++
-	d.ID = l.lastID
+	d.ID, d.log = l.lastID, l
 	if len(l.list) >= 2*keepDeliveries {
 		l.list = slices.Clone(l.list[len(l.list)-keepDeliveries:])
 	}
 	l.list = append(l.list, d)
-	if l.counts == nil {
-		l.counts = map[DeliveryState]int{}
-	}
 	l.counts[d.State]++
 }
 
-func (l *pushLog) settle(d *delivery, state DeliveryState) {
-	l.counts[d.State]--
+func (d *delivery) settle(state DeliveryState) {
+	d.log.counts[d.State]--
 	d.State = state
-	l.counts[d.State]++
+	d.log.counts[d.State]++
 }
 
 func (d *delivery) clone() Delivery {
@@ -157,9 +155,9 @@ func (s *Server) push(ctx context.Context, su *suite, door PushDoor, corpID weco
 	where := su.url(door, corpID)
 	switch {
 	case where == "":
-		s.pushes.settle(d, Unsent)
+		d.settle(Unsent)
 	case f != nil && f.fault != nil && f.Kind == Drop:
-		s.pushes.settle(d, Lost)
+		d.settle(Lost)
 	}
 	sent := d.State == Pending
 	s.mu.Unlock()
@@ -183,7 +181,7 @@ func (s *Server) deliver(ctx context.Context, su *suite, d *delivery, f *activeF
 	if err := s.ensureVerified(ctx, su, d.Door, d.CorpID); err != nil {
 		s.mu.Lock()
 		d.Attempts = append(d.Attempts, Attempt{At: s.now(), Error: "verification: " + err.Error()})
-		s.pushes.settle(d, Unsent)
+		d.settle(Unsent)
 		s.mu.Unlock()
 		return
 	}
@@ -213,13 +211,13 @@ func (s *Server) attempt(ctx context.Context, su *suite, d *delivery, extra bool
 	switch {
 	case a.OK:
 		if d.State != Delivered {
-			s.pushes.settle(d, Delivered)
+			d.settle(Delivered)
 		}
 		log.Info("callback delivered", "latency_ms", a.LatencyMS)
 	case extra:
 	case d.tries > retries:
 		if d.State == Pending {
-			s.pushes.settle(d, Failed)
+			d.settle(Failed)
 		}
 		log.Warn("callback given up", "error", a.Error)
 	default:

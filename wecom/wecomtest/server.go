@@ -37,7 +37,7 @@ type Server struct {
 	lastFault  int64
 	ledger     ledger
 	violations []Violation
-	pushes     pushLog
+	pushes     *pushLog
 	dirty      bool
 	loading    bool // what is put in comes from the state file
 	stopSave   func() bool
@@ -85,7 +85,7 @@ func (s *Server) empty() {
 	s.faults = nil
 	s.ledger = newLedger()
 	s.violations = nil
-	s.pushes = pushLog{}
+	s.pushes = &pushLog{counts: map[DeliveryState]int{}}
 }
 
 // Close ends what the simulator does by itself, saves the state where there is a
@@ -120,8 +120,13 @@ type route struct {
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/cgi-bin/", s.serveAPI)
+	methods := map[string][]string{}
 	for _, r := range s.table() {
 		mux.HandleFunc(r.method+" "+r.path, r.handle)
+		methods[r.path] = append(methods[r.path], r.method)
+	}
+	for path, known := range methods { // less specific than the patterns with a method
+		mux.HandleFunc(path, wrongMethod(known))
 	}
 	mux.HandleFunc("/", notFound)
 	return mux

@@ -189,15 +189,15 @@ func (s *Server) listFaults() []Fault {
 // Authorization finds what a corp gave a suite, cancelled or not; the corp may be
 // named by either form of its id.
 func (st State) Authorization(suiteID wecom.SuiteID, corpID wecom.CorpID) (AppState, bool) {
-	plain := corpID
+	ids := []wecom.CorpID{corpID}
 	for _, co := range st.Corps {
-		if co.OpenCorpID == corpID {
-			plain = co.CorpID
+		if co.CorpID == corpID || co.OpenCorpID == corpID {
+			ids = append(ids, co.CorpID, co.OpenCorpID)
 		}
 	}
 	for _, su := range st.Suites {
 		for _, a := range su.Corps {
-			if su.SuiteID == suiteID && (a.CorpID == corpID || a.CorpID == plain) {
+			if su.SuiteID == suiteID && slices.Contains(ids, a.CorpID) {
 				return a, true
 			}
 		}

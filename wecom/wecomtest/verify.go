@@ -86,7 +86,7 @@ func (s *Server) Verify(ctx context.Context, id wecom.SuiteID) ([]Verification, 
 	out := []Verification{}
 	for _, door := range []PushDoor{Command, Data} {
 		s.mu.Lock()
-		where := su.url(door, "")
+		where, key := su.url(door, su.ProviderCorpID), su.url(door, "")
 		delete(su.verified, door)
 		s.mu.Unlock()
 		if where == "" {
@@ -97,7 +97,7 @@ func (s *Server) Verify(ctx context.Context, id wecom.SuiteID) ([]Verification, 
 			v.OK, v.Error = false, err.Error()
 		} else {
 			s.mu.Lock()
-			su.verified[door] = where
+			su.verified[door] = key
 			s.changed()
 			s.mu.Unlock()
 		}
