@@ -11,8 +11,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"suitesign/signing"
 	"suitesign/suite"
 	"suitesign/tenant"
+	"suitesign/ticket"
 	"suitesign/wecom"
 )
 
@@ -53,7 +55,7 @@ var internal = row{nil, http.StatusInternalServerError, "internal", "Internal er
 // problems is the one error table: the first row whose error is in the chain
 // decides, so what a room says comes before what the standard library says.
 // docs/api.md lists every code of it (TestEveryCodeIsDocumented).
-var problems = slices.Concat(suiteProblems, tenantProblems, requestProblems)
+var problems = slices.Concat(adminProblems, signProblems, suiteProblems, tenantProblems, requestProblems)
 
 // requestProblems are what can be wrong with any request.
 var requestProblems = []row{
@@ -77,6 +79,30 @@ var requestProblems = []row{
 		"The answer took too long. Try again.", "处理超时，请稍后重试。", time.Second},
 	{errDatabaseAway, http.StatusServiceUnavailable, "database_unavailable", "Database unavailable",
 		"The database cannot be reached. Try again soon.", "数据库暂时不可用，请稍后重试。", 5 * time.Second},
+}
+
+// signProblems are why a page gets no signature.
+var signProblems = []row{
+	{signing.ErrOriginMismatch, http.StatusForbidden, "origin_mismatch", "Origin mismatch",
+		"The request's Origin is not that of url: a page asks for its own URL only.", "请求的 Origin 与 url 不一致，页面只能为自身的 URL 请求签名。", 0},
+	{signing.ErrTenantNotFound, http.StatusNotFound, "tenant_not_found", "No such tenant",
+		"No corp with this suite_id and corp_id has installed the suite.", "没有与该 suite_id、corp_id 对应的授权企业。", 0},
+	{signing.ErrTenantAmbiguous, http.StatusConflict, "tenant_ambiguous", "Several tenants match",
+		"Several corps trust this page's host: say suite_id and corp_id.", "有多个企业信任该页面的域名，请指定 suite_id 和 corp_id。", 0},
+	{signing.ErrTenantInactive, http.StatusForbidden, "tenant_inactive", "Tenant inactive",
+		"The tenant is disabled, or its corp has cancelled the authorization.", "该企业已被停用，或已取消授权。", 0},
+	{signing.ErrUntrusted, http.StatusForbidden, "untrusted_domain", "Domain not trusted",
+		"The page's host, port or http is not trusted. An admin can add the domain: PUT /v1/tenants/{tenant_id}/domains/{domain}.", "页面的域名、端口或 http 协议不受信任，可由管理员添加可信域名：PUT /v1/tenants/{tenant_id}/domains/{domain}。", 0},
+	{signing.ErrAgentNotFound, http.StatusNotFound, "agent_not_found", "No such agent",
+		"The tenant has no such agent. Leave agent_id out where there is only one.", "该企业没有此 agent_id 对应的应用；仅有一个应用时可省略 agent_id。", 0},
+	{signing.ErrAgentAmbiguous, http.StatusConflict, "agent_ambiguous", "Several agents match",
+		"The tenant has several agents: say agent_id.", "该企业有多个应用，请指定 agent_id。", 0},
+	{signing.ErrRateLimited, http.StatusTooManyRequests, "rate_limited", "Too many requests",
+		"The tenant's pages ask for too many signatures; wait as long as Retry-After says.", "该企业的签名请求过于频繁，请按 Retry-After 等待后重试。", time.Second},
+	{signing.ErrStale, http.StatusServiceUnavailable, "database_unavailable", "Database unavailable",
+		"The database has been away for too long to sign from memory. Try again soon.", "数据库长时间不可用，暂时无法签名，请稍后重试。", 5 * time.Second},
+	{ticket.ErrNone, http.StatusServiceUnavailable, "ticket_unavailable", "No live ticket",
+		"There is no live ticket for this tenant at the moment; one is being fetched. Try again soon.", "该企业暂无有效的 jsapi_ticket，系统正在获取，请稍后重试。", 5 * time.Second},
 }
 
 // tenantProblems are texts that the tenant room refuses.

@@ -11,14 +11,17 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"suitesign/signing"
 	"suitesign/suite"
 )
 
 // Server holds what the handlers need. Public and Admin are its two listeners.
 type Server struct {
+	Signer            Signer            // signs pages
 	Callbacks         Callbacks         // takes what WeCom tells
 	Installs          Installs          // installs suites from our own page
 	VerificationFiles VerificationFiles // finds ownership files by host
+	API               *API              // the admin API; not served unless set
 
 	Log            *slog.Logger   // slog.Default unless set
 	Metrics        *Metrics       // required
@@ -51,7 +54,11 @@ func (s *Server) Public() http.Handler {
 	r.GET("/WW_verify_:code", s.handle(s.verificationFile))
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
-	return s.door("public", nil, r)
+	return s.door("public", map[string]quickRoute{
+		"/api/jssdk/config-signature": s.sign(signing.Config, "config"),
+		"/api/jssdk/agent-signature":  s.sign(signing.Agent, "agent"),
+		"/api/jssdk/signatures":       s.sign(signing.Both, "both"),
+	}, r)
 }
 
 // Admin is the handler of the listener for operators and admins.
