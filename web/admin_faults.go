@@ -23,41 +23,43 @@ func contractFault(err error, language string) error {
 	return fieldFault(slices.Compact(fields))
 }
 
-// collect walks what MultiError nested. parameter is "" within a body.
+// collect walks what MultiError nested. parameter is "" within a body. The
+// errors are told apart by their own types, not by what they wrap: a
+// RequestError wraps what the parameter that it names has got wrong.
 func collect(err error, parameter, language string, fields *[]FieldError) {
-	var (
-		many   openapi3.MultiError
-		one    *openapi3filter.RequestError
-		schema *openapi3.SchemaError
-	)
 	add := func(place, detail string) { *fields = append(*fields, FieldError{Pointer: place, Detail: detail}) }
-	switch {
-	case errors.As(err, &many):
-		for _, e := range many {
-			collect(e, parameter, language, fields)
+	switch e := err.(type) { //nolint:errorlint // see above
+	case openapi3.MultiError:
+		for _, inner := range e {
+			collect(inner, parameter, language, fields)
 		}
-	case errors.As(err, &one):
-		if one.Parameter != nil {
-			parameter = one.Parameter.Name
+	case *openapi3filter.RequestError:
+		if e.Parameter != nil {
+			parameter = e.Parameter.Name
 		}
-		place := cmp.Or(parameter, "/")
-		switch {
-		case errors.Is(one.Err, openapi3filter.ErrInvalidRequired):
-			add(place, say(language, "is required", "为必填项"))
-		case errors.Is(one.Err, openapi3filter.ErrInvalidEmptyValue):
-			add(place, say(language, "must not be empty", "不能为空"))
-		case errors.As(one.Err, &many), errors.As(one.Err, &schema):
-			collect(one.Err, parameter, language, fields)
-		case one.Parameter != nil && one.Parameter.Schema != nil:
-			add(place, typeFault(one.Parameter.Schema.Value, language))
-		default:
-			add(place, say(language, "is not as documented", "不符合接口文档"))
+		if e.Parameter != nil && e.Parameter.Schema != nil && isParseError(e.Err) {
+			add(parameter, typeFault(e.Parameter.Schema.Value, language))
+			return
 		}
-	case errors.As(err, &schema):
-		collectSchema(schema, parameter, language, add)
+		collect(e.Err, parameter, language, fields)
+	case *openapi3.SchemaError:
+		collectSchema(e, parameter, language, add)
 	default:
-		add(cmp.Or(parameter, "/"), say(language, "is not as documented", "不符合接口文档"))
+		detail := say(language, "is not as documented", "不符合接口文档")
+		switch {
+		case errors.Is(err, openapi3filter.ErrInvalidRequired):
+			detail = say(language, "is required", "为必填项")
+		case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
+			detail = say(language, "must not be empty", "不能为空")
+		}
+		add(cmp.Or(parameter, "/"), detail)
 	}
+}
+
+// isParseError tells whether a parameter could not even be read as its type.
+func isParseError(err error) bool {
+	var parse *openapi3filter.ParseError
+	return errors.As(err, &parse)
 }
 
 func collectSchema(e *openapi3.SchemaError, parameter, language string, add func(place, detail string)) {

@@ -108,7 +108,7 @@ func noSecret(t *testing.T, at string, ref *openapi3.SchemaRef) {
 func TestSecretsAreWriteOnly(t *testing.T) {
 	t.Parallel()
 	doc := load(t)
-	for _, schema := range []string{"SuiteCreate", "SuitePatch", "TenantCreate"} {
+	for _, schema := range []string{"SuiteCreate", "SuitePatch", "TenantCreate", "TenantPatch"} {
 		for name, property := range doc.Components.Schemas[schema].Value.Properties {
 			secret := name == "secret" || name == "suite_secret" || name == "callback_token" || name == "encoding_aes_key"
 			if got := property.Value.WriteOnly && property.Value.Format == "password"; got != secret {

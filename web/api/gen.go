@@ -105,6 +105,39 @@ func (e SuiteKind) Valid() bool {
 	}
 }
 
+// Defines values for SuiteWarning.
+const (
+	IPRefused          SuiteWarning = "ip_refused"
+	SuiteSecretRefused SuiteWarning = "suite_secret_refused"
+	SuiteTicketExpired SuiteWarning = "suite_ticket_expired"
+	SuiteTicketMissing SuiteWarning = "suite_ticket_missing"
+	SuiteTicketOld     SuiteWarning = "suite_ticket_old"
+	SuiteTicketRefused SuiteWarning = "suite_ticket_refused"
+	SuiteTokenFailing  SuiteWarning = "suite_token_failing"
+)
+
+// Valid indicates whether the value is a known member of the SuiteWarning enum.
+func (e SuiteWarning) Valid() bool {
+	switch e {
+	case IPRefused:
+		return true
+	case SuiteSecretRefused:
+		return true
+	case SuiteTicketExpired:
+		return true
+	case SuiteTicketMissing:
+		return true
+	case SuiteTicketOld:
+		return true
+	case SuiteTicketRefused:
+		return true
+	case SuiteTokenFailing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TenantHealth.
 const (
 	TenantHealthFailing              TenantHealth = "failing"
@@ -550,6 +583,9 @@ type Suite struct {
 	// Example: third_party
 	Kind SuiteKind `json:"kind"`
 
+	// LastError What went wrong last; null where nothing did, or where it is over.
+	LastError nullable.Nullable[LastError] `json:"last_error"`
+
 	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例套件
@@ -578,6 +614,9 @@ type Suite struct {
 	//
 	// Example: 2026-03-01T08:00:00Z
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// Warnings What an operator should look at.
+	Warnings []SuiteWarning `json:"warnings"`
 }
 
 // SuiteCreate A new suite.
@@ -700,6 +739,13 @@ type SuiteTicketState struct {
 	ReceivedAt time.Time `json:"received_at"`
 }
 
+// SuiteWarning `suite_ticket_missing`: none came yet. `suite_ticket_old`: a push is overdue. `suite_ticket_expired`: WeCom takes it no more. `suite_ticket_refused`: the next push is waited
+// for. `suite_secret_refused`: an admin has to store the right one. `ip_refused`: our address is not on the provider's list. `suite_token_failing`: the
+// suite_access_token could not be fetched.
+//
+// Example: suite_ticket_old
+type SuiteWarning string
+
 // Tenant A tenant.
 type Tenant struct {
 	// Agents The suite's apps in this corp.
@@ -813,10 +859,20 @@ type TenantName = string
 
 // TenantPatch What is to change in a tenant.
 type TenantPatch struct {
+	// AgentID The agentid of an app within its corp.
+	//
+	// Example: 1000002
+	AgentID *AgentID `json:"agent_id,omitempty"`
+
 	// Name A name for people, without control characters and without white space at its ends.
 	//
 	// Example: 示例公司
 	Name *TenantName `json:"name,omitempty"`
+
+	// Secret The app's secret; only in a suite of the kind `internal`.
+	//
+	// Example: aT3mE9sVd5xQyB1nHc8fRw2kLp6jUz4gGi7oXq0vMtY
+	Secret *secret.String `json:"secret,omitempty"`
 
 	// Status Switches the tenant on or off.
 	//

@@ -1,0 +1,123 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"suitesign/suite"
+	"suitesign/tenant"
+	"suitesign/ticket"
+	"suitesign/web/apikey"
+)
+
+// Errors that the admin API raises itself: the rooms say that something is not
+// there, only the handler knows what it was.
+var (
+	errSuiteNotFound  = errors.New("no such suite")
+	errTenantNotFound = errors.New("no such tenant")
+	errDomainNotFound = errors.New("no such domain")
+	errAliasNotFound  = errors.New("no such alias")
+	errEventNotFound  = errors.New("no such event")
+)
+
+// adminProblems are what the admin API can refuse.
+var adminProblems = []row{
+	{errInvalidJSON, http.StatusBadRequest, "invalid_json", "Not JSON",
+		"The body is not one JSON object.", "请求体不是一个 JSON 对象。", 0},
+	{errSuiteNotFound, http.StatusNotFound, "suite_not_found", "No such suite",
+		"There is no suite with this suite_id; case matters.", "没有该 suite_id 对应的套件（区分大小写）。", 0},
+	{errTenantNotFound, http.StatusNotFound, "tenant_not_found", "No such tenant",
+		"There is no tenant with this id.", "没有该 id 对应的租户。", 0},
+	{errDomainNotFound, http.StatusNotFound, "domain_not_found", "No such domain",
+		"This domain is not stored here; PUT stores it.", "此处没有保存该域名，可用 PUT 添加。", 0},
+	{errAliasNotFound, http.StatusNotFound, "alias_not_found", "No such alias",
+		"The tenant has no such alias. The corp_id that it came with is not one.", "该租户没有此别名；授权时的 corp_id 不是别名。", 0},
+	{errEventNotFound, http.StatusNotFound, "event_not_found", "No such event",
+		"There is no event with this id; events are kept 35 days at most.", "没有该 id 对应的事件；事件最多保留 35 天。", 0},
+	{apikey.ErrNotFound, http.StatusNotFound, "api_key_not_found", "No such API key",
+		"There is no API key with this id.", "没有该 id 对应的 API key。", 0},
+	{apikey.ErrExpired, http.StatusBadRequest, "invalid_request", "Invalid request",
+		"expires_at is in the past.", "expires_at 已是过去的时间。", 0},
+	{tenant.ErrConflict, http.StatusConflict, "corp_id_taken", "corp_id is taken",
+		"This corp_id names a tenant of the suite already, as its id or as an alias.", "该 corp_id 已是此套件中某个租户的 id 或别名。", 0},
+	{suite.ErrExists, http.StatusConflict, "suite_exists", "Suite exists",
+		"A suite with this suite_id exists already. Change it with PATCH.", "该 suite_id 已存在，请用 PATCH 修改。", 0},
+	{suite.ErrHasActiveTenants, http.StatusConflict, "suite_has_active_tenants", "Suite in use",
+		"Corps still use this suite. Disable its tenants first.", "仍有企业在使用该套件，请先停用其租户。", 0},
+	{suite.ErrWrongKind, http.StatusConflict, "suite_not_internal", "Not an internal suite",
+		"Tenants are added and removed by hand in suites of kind internal only. Others come and go by authorization in WeCom.",
+		"只有 internal 类型的套件可以手工增删租户，其他租户随企业微信授权变化。", 0},
+	{suite.ErrNotRetryable, http.StatusConflict, "event_not_retryable", "Nothing to retry",
+		"Nothing is left of this event that could be done again.", "该事件没有可以重做的内容。", 0},
+	{tenant.ErrCancelled, http.StatusConflict, "tenant_cancelled", "Tenant is cancelled",
+		"WeCom ended this authorization; the corp has to install the suite again.", "该授权已被企业微信取消，需要企业重新安装应用。", 0},
+	{tenant.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
+		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
+	{suite.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
+		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
+	{ticket.ErrNoAuthorization, http.StatusConflict, "authorization_missing", "No authorization in force",
+		"There is no authorization to fetch credentials with; the corp has to install the suite again.",
+		"没有可用的授权，无法获取凭证，需要企业重新安装应用。", 0},
+	{ticket.ErrBudgetSpent, http.StatusTooManyRequests, "refresh_budget_spent", "Refresh budget spent",
+		"The calls to WeCom that this corp may cost are spent for now; wait as long as Retry-After says.",
+		"该企业的企业微信调用额度暂已用完，请按 Retry-After 等待后重试。", time.Minute},
+}
+
+// inWords gives an error of the rooms its fields, in the language of the caller.
+func inWords(r *http.Request, err error) error {
+	language := languageOf(r)
+	var faults suite.Invalid
+	if errors.As(err, &faults) {
+		fields := convert(faults, func(f suite.FieldFault) FieldError {
+			return FieldError{Pointer: "/" + f.Field, Detail: say(language, f.Detail, f.Zh)}
+		})
+		return fieldFault(fields)
+	}
+	var shape *tenant.ShapeError
+	if en, zh, ok := shapeDetail(err); ok && errors.As(err, &shape) {
+		f := &fault{err: err, en: en, zh: zh}
+		f.fields = []FieldError{{Pointer: placeOf(shape), Detail: say(language, en, zh)}}
+		if !errors.Is(err, tenant.ErrInvalidDomain) {
+			f.err = errInvalidRequest
+		}
+		return f
+	}
+	if errors.Is(err, apikey.ErrExpired) {
+		return fieldFault([]FieldError{{Pointer: "/expires_at", Detail: say(language, "must be a time to come", "须为将来的时间")}})
+	}
+	return err
+}
+
+// placeOf is where a text stands that the tenant room refuses.
+func placeOf(shape *tenant.ShapeError) string {
+	switch {
+	case errors.Is(shape, tenant.ErrInvalidFile):
+		return "/verification_file/" + shape.Code
+	case errors.Is(shape, tenant.ErrInvalidDomain):
+		return "domain"
+	}
+	return "corp_id"
+}
+
+// bindFault is what the generated code could not read although the contract
+// allows it, as a date that no calendar has. Its text repeats the value: what is
+// told is the place.
+func bindFault(r *http.Request, err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return err
+	}
+	language := languageOf(r)
+	var mistyped *json.UnmarshalTypeError
+	if errors.As(err, &mistyped) && mistyped.Field != "" {
+		return fieldFault([]FieldError{{Pointer: pointer(strings.Split(mistyped.Field, ".")), Detail: say(language, "cannot be read as documented", "无法按接口文档解析")}})
+	}
+	var badTime *time.ParseError
+	if errors.As(err, &badTime) {
+		return invalid("", "A time is not one of the calendar; write it as RFC 3339 does, 2026-03-01T08:00:00Z.", "时间不存在，请使用 RFC 3339 格式，例如 2026-03-01T08:00:00Z。")
+	}
+	return errInvalidRequest
+}
