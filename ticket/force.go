@@ -1,0 +1,44 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+)
+
+// Force has all of a tenant's credentials fetched again, even while they live: it
+// marks the tenant, puts it first, and returns; the next heartbeat of any replica
+// does the work and then tells all of them. What it costs is charged here, from
+// the reserve. ErrNoAuthorization, ErrBudgetSpent.
+func (r *Refresher) Force(ctx context.Context, id uuid.UUID) error {
+	r.setup()
+	if _, _, err := r.store.enrol(ctx, oneTenant, id); err != nil {
+		return err
+	}
+	var corp string
+	var forced bool
+	err := r.Pool.QueryRow(ctx, `SELECT corp_id, forced FROM refreshes WHERE tenant_id = $1`, id).Scan(&corp, &forced)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("tenant %s: %w", id, ErrNoAuthorization)
+	case err != nil:
+		return fmt.Errorf("force tenant %s: %w", id, err)
+	case forced:
+		return nil // asked for already, and paid
+	}
+	ok, err := r.store.spend(ctx, id, corp, ticketsPerCycle, 0, true)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("tenant %s: %w", id, ErrBudgetSpent)
+	}
+	const q = `UPDATE refreshes SET forced = true, due_at = to_timestamp(0) WHERE tenant_id = $1`
+	if _, err := r.Pool.Exec(ctx, q, id); err != nil {
+		return fmt.Errorf("force tenant %s: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package ticket_test
+
+import (
+	"testing"
+	"time"
+
+	"suitesign/tenant"
+	"suitesign/ticket"
+	"suitesign/wecom"
+	"suitesign/wecom/wecomtest"
+)
+
+// Ten replicas cost WeCom no more than one: each tenant's cycle is one call for
+// the token and one for each ticket.
+func TestReplicasShareTheWork(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	tenants := h.installMany(suiteID, 60)
+	var replicas []*ticket.Refresher
+	for range 10 {
+		replicas = append(replicas, h.replica())
+	}
+	for cycle := 1; cycle <= 3; cycle++ {
+		got := h.run(replicas...)
+		if got.OK != len(tenants) || got.Claimed != len(tenants) {
+			t.Errorf("cycle %d: %+v, want %d tenants claimed and OK", cycle, got, len(tenants))
+		}
+		for corp, id := range tenants {
+			h.wantCalls(corp, calls{cycle, cycle, cycle})
+			h.wantLive(suiteID, corp, id)
+		}
+		if again := h.run(replicas...); again.Claimed != 0 {
+			t.Errorf("cycle %d: %d tenants were due again at once", cycle, again.Claimed)
+		}
+		h.pass(91 * time.Minute)
+	}
+	for _, id := range tenants {
+		h.wantHealth(id, tenant.OK, 0)
+		if c := h.credential(id, ticket.JSAPITicket); c.Generation != 3 {
+			t.Errorf("generation = %d, want 3", c.Generation)
+		}
+	}
+}
+
+// All kinds of suites end in the same credentials.
+func TestKindsOfSuites(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	h.addSuite(template)
+	h.sim.AddCorp(wecomtest.Corp{CorpID: "wwown", Apps: []wecomtest.App{{AgentID: 1000002, Secret: "own-secret"}}})
+	own := h.addInternal("wwown", 1000002, "own-secret")
+	third := h.install(suiteID, "wwthird")
+	custom := h.install(template, "wwcustom")
+	h.sim.ForgetCalls()
+	h.run(h.replica())
+	for corp, id := range map[wecom.CorpID]struct {
+		of    wecom.SuiteID
+		token string
+	}{"wwthird": {suiteID, "get_corp_token"}, "wwcustom": {template, "gettoken"}, "wwown": {internal, "gettoken"}} {
+		h.wantCalls(corp, calls{1, 1, 1})
+		if n := h.sim.Calls().Count(id.token, corp, ""); n != 1 {
+			t.Errorf("%s: %d calls of %s, want 1", corp, n, id.token)
+		}
+	}
+	h.wantLive(suiteID, "wwthird", third)
+	h.wantLive(template, "wwcustom", custom)
+	if got := h.tickets(own); len(got) != 2 {
+		t.Errorf("internal tenant has %d tickets, want 2", len(got))
+	}
+	h.wantHealth(own, tenant.OK, 0)
+}
+
+// Without an agent there is no agent_config, and one that comes later is noticed.
+func TestAgentComesLater(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwlater")
+	must(t, h.tenants.ReplaceAgents(t.Context(), id, nil))
+	h.sim.ForgetCalls()
+	r := h.replica()
+	h.run(r)
+	h.wantCalls("wwlater", calls{1, 1, 0})
+	h.wantHealth(id, tenant.OK, 0)
+
+	must(t, h.tenants.ReplaceAgents(t.Context(), id, []tenant.Agent{{ID: 1000001}}))
+	h.run(r)
+	h.wantCalls("wwlater", calls{1, 1, 1})
+	h.wantLive(suiteID, "wwlater", id)
+}
+
+// Only what failed is fetched again, and a tenant is healthy after one success.
+func TestOnlyWhatFailedIsFetchedAgain(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwhalf")
+	h.sim.ForgetCalls()
+	h.sim.Fault(wecomtest.Fault{API: "ticket/get", Kind: wecomtest.Errcode, Value: -1, Times: 2})
+	r := h.replica()
+	h.run(r)
+	h.wantCalls("wwhalf", calls{1, 1, 1})
+	h.wantHealth(id, tenant.Failing, -1)
+	if got := h.tickets(id); got[ticket.JSAPITicket] == "" || got[ticket.AgentConfig] != "" {
+		t.Errorf("live tickets = %v, want the jsapi_ticket only", got)
+	}
+	in, _ := h.dueIn(id)
+	within(t, "retry", in, 4*time.Second, 6*time.Second)
+
+	h.pass(6 * time.Second)
+	h.run(r)
+	h.wantCalls("wwhalf", calls{1, 1, 2})
+	in, _ = h.dueIn(id)
+	within(t, "second retry", in, 13*time.Second, 17*time.Second)
+
+	h.pass(17 * time.Second)
+	h.run(r)
+	h.wantCalls("wwhalf", calls{1, 1, 3})
+	h.wantHealth(id, tenant.OK, 0)
+	h.wantLive(suiteID, "wwhalf", id)
+}
