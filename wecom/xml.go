@@ -254,8 +254,11 @@ func extractEncrypt(body []byte) (string, error) {
 		seen, encrypt = true, strings.Trim(e.text, xmlSpace)
 		return nil
 	})
-	if err == nil && encrypt == "" {
-		err = badXML("no Encrypt")
+	if err != nil {
+		return "", err
 	}
-	return encrypt, err
+	if encrypt == "" {
+		return "", badXML("no Encrypt")
+	}
+	return encrypt, nil
 }
