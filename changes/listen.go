@@ -31,7 +31,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	for failures := 0; ; failures++ {
 		listened, err := l.listen(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // this is how it is meant to end
 		}
 		if listened {
 			failures = 0
