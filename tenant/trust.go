@@ -99,3 +99,12 @@ func CheckVerificationFile(name, content string) error {
 	}
 	return nil
 }
+
+// Ports are the ports of trusted domains that mean the page's port: 0 and the
+// scheme's default one, or the one that the page names.
+func (p Page) Ports() []int {
+	if p.Port == 0 {
+		return []int{0, defaultPort(p.Scheme)}
+	}
+	return []int{p.Port}
+}

@@ -1,0 +1,34 @@
+package signing
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A pace is what stays of a tenant while its entry is read again: how much it
+// has asked for, and when a request may next ask for a refresh.
+type pace struct {
+	// tat is the theoretical arrival time of the next conforming request (GCRA),
+	// in nanoseconds since the epoch of the directory.
+	tat atomic.Int64
+	// quietUntil: until then a request without a live ticket is refused without a
+	// new attempt.
+	quietUntil atomic.Int64
+}
+
+// allow takes one request out of rate a second, of which a second's worth may
+// come at once. It takes no lock: ten thousand requests of one tenant do not wait
+// for each other.
+func (p *pace) allow(now time.Duration, rate int) bool {
+	step := int64(time.Second) / int64(rate)
+	for {
+		tat := p.tat.Load()
+		next := max(tat, int64(now)) + step
+		if next > int64(now)+int64(time.Second) {
+			return false
+		}
+		if p.tat.CompareAndSwap(tat, next) {
+			return true
+		}
+	}
+}

@@ -1,0 +1,324 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
+
+	"suitesign/secret"
+	"suitesign/tenant"
+)
+
+// Defaults of a Directory.
+const (
+	DefaultMaxTenants = 131072 // some 1.5 KiB each
+	DefaultMaxStale   = 15 * time.Minute
+)
+
+// loadTimeout bounds one read of the database, whoever waits for it.
+const loadTimeout = 3 * time.Second
+
+// A Directory holds in memory what signing needs to know. Its fields are set
+// before its first use.
+type Directory struct {
+	Pool   *pgxpool.Pool
+	Sealer secret.Sealer // opens the tickets
+
+	// MaxTenants bounds how many tenants are held, and how many ways that lead to
+	// them; DefaultMaxTenants unless set. Beyond it the least used are forgotten.
+	MaxTenants int
+
+	// LastContact tells when the database was last heard to have nothing new that
+	// was not handled; *changes.Listener's does. When that is longer ago than
+	// MaxStale (DefaultMaxStale unless set), nothing is signed. nil: it is never
+	// too long ago.
+	LastContact func() time.Time
+	MaxStale    time.Duration
+
+	Now func() time.Time // time.Now unless set
+	Log *slog.Logger     // nil: nothing is logged
+
+	once    sync.Once
+	start   time.Time
+	tenants *otter.Cache[uuid.UUID, *entry]
+	leads   *otter.Cache[leadKey, *lead] // by suite_id and corp_id
+	guesses *otter.Cache[leadKey, *lead] // where one or both are left to the page's host
+
+	// mu orders reads that end with changes that are told; no signature from
+	// memory takes it.
+	mu       sync.Mutex
+	suites   map[string]*suite
+	loads    map[uuid.UUID]*flight[*entry]
+	lookups  map[leadKey]*flight[*lead]
+	listings map[*suite]*flight[[]tenant.Trust]
+
+	reads atomic.Int64 // numbers the reads of the database in the order in which they began
+}
+
+// An entry is a tenant as it was read. It is never changed, only replaced.
+type entry struct {
+	id      uuid.UUID
+	corpID  string
+	active  bool
+	agents  []int64
+	domains []tenant.Trust
+	suite   *suite
+
+	configTicket, agentTicket live
+
+	read     int64     // its number
+	readAt   time.Time // before it began
+	nextRead time.Time // when the tickets should have been refreshed
+	pace     *pace
+}
+
+// A suite holds what its tenants share. domains is nil while it must be read.
+type suite struct {
+	id      string
+	domains atomic.Pointer[[]tenant.Trust]
+}
+
+// A live ticket may be used until its end, by the clock of this process.
+type live struct {
+	value secret.String
+	until time.Time
+}
+
+func (l *live) lives(now time.Time) bool { return now.Before(l.until) }
+
+func (d *Directory) init() {
+	d.once.Do(func() {
+		d.start = d.now()
+		size := d.MaxTenants
+		if size <= 0 {
+			size = DefaultMaxTenants
+		}
+		d.tenants = otter.Must(&otter.Options[uuid.UUID, *entry]{MaximumSize: size})
+		d.leads = otter.Must(&otter.Options[leadKey, *lead]{MaximumSize: size})
+		d.guesses = otter.Must(&otter.Options[leadKey, *lead]{MaximumSize: size})
+		d.suites = map[string]*suite{}
+		d.loads = map[uuid.UUID]*flight[*entry]{}
+		d.lookups = map[leadKey]*flight[*lead]{}
+		d.listings = map[*suite]*flight[[]tenant.Trust]{}
+	})
+}
+
+// Stats tells how full the directory is and what it has cost.
+type Stats struct {
+	Tenants int   // tenants held
+	Leads   int   // ways held that lead to a tenant, or to none
+	Queries int64 // reads of the database since the start
+}
+
+// Stats of the directory, for metrics.
+func (d *Directory) Stats() Stats {
+	d.init()
+	return Stats{Tenants: d.tenants.EstimatedSize(), Leads: d.leads.EstimatedSize() + d.guesses.EstimatedSize(), Queries: d.reads.Load()}
+}
+
+// find answers with the tenant that a page means.
+func (d *Directory) find(ctx context.Context, suiteID, corpID string, page tenant.Page) (*entry, error) {
+	d.init()
+	key := leadKey{suite: suiteID, corp: corpID}
+	cache := d.leads
+	if suiteID == "" || corpID == "" {
+		key.origin, cache = page.Origin, d.guesses
+	}
+	if l, ok := cache.GetIfPresent(key); ok && l.good(d) {
+		if l.err != nil {
+			return nil, l.err
+		}
+		if e, ok := d.tenants.GetIfPresent(l.id); ok {
+			return e, nil
+		}
+		e, err := d.reload(ctx, l.id, 0)
+		if !errors.Is(err, ErrTenantNotFound) {
+			return e, err
+		}
+		cache.Invalidate(key) // it led to a tenant that is no more: look again
+	}
+	l, err := d.lookup(ctx, key, page)
+	if err != nil {
+		return nil, err
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	return d.reload(ctx, l.id, 0)
+}
+
+// reload answers with a tenant as a read had it that began after the one of a
+// number (0: any read); all who ask for it at once share one.
+func (d *Directory) reload(ctx context.Context, id uuid.UUID, after int64) (*entry, error) {
+	for {
+		if e, ok := d.tenants.GetIfPresent(id); ok && e.read > after {
+			return e, nil
+		}
+		d.mu.Lock()
+		f, joined := d.loads[id]
+		if !joined {
+			f = newFlight[*entry](d.reads.Load() + 1) // or later
+			d.loads[id] = f
+			go d.runLoad(context.WithoutCancel(ctx), id, f)
+		}
+		d.mu.Unlock()
+		e, err := f.wait(ctx)
+		if joined && f.read <= after {
+			continue // that one began too early; its successor will not have
+		}
+		return e, err
+	}
+}
+
+// runLoad reads one tenant until no change of it came in between.
+func (d *Directory) runLoad(ctx context.Context, id uuid.UUID, f *flight[*entry]) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	for {
+		e, err := d.readOne(ctx, id)
+		d.mu.Lock()
+		if f.changed && err == nil {
+			f.changed = false
+			d.mu.Unlock()
+			continue
+		}
+		if err == nil {
+			d.hold(e)
+		} else if errors.Is(err, ErrTenantNotFound) {
+			d.tenants.Invalidate(id)
+		}
+		delete(d.loads, id)
+		d.mu.Unlock()
+		f.end(e, err)
+		return
+	}
+}
+
+// hold puts a tenant that was read into memory, in place of what was known of it.
+// The caller holds mu, and has seen that nothing was told since the read began.
+func (d *Directory) hold(e *entry) {
+	if old, ok := d.tenants.GetEntryQuietly(e.id); ok {
+		e.pace = old.Value.pace
+	}
+	d.tenants.Set(e.id, e)
+}
+
+// suiteDomains answers with the domains that all tenants of a suite trust.
+func (d *Directory) suiteDomains(ctx context.Context, s *suite) ([]tenant.Trust, error) {
+	if ds := s.domains.Load(); ds != nil {
+		return *ds, nil
+	}
+	d.mu.Lock()
+	f, joined := d.listings[s]
+	if !joined {
+		f = newFlight[[]tenant.Trust](0)
+		d.listings[s] = f
+		go d.runListing(context.WithoutCancel(ctx), s, f)
+	}
+	d.mu.Unlock()
+	return f.wait(ctx)
+}
+
+func (d *Directory) runListing(ctx context.Context, s *suite, f *flight[[]tenant.Trust]) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	for {
+		ds, err := d.readSuite(ctx, s.id)
+		d.mu.Lock()
+		if f.changed && err == nil {
+			f.changed = false
+			d.mu.Unlock()
+			continue
+		}
+		if err == nil {
+			s.domains.Store(&ds)
+		}
+		delete(d.listings, s)
+		d.mu.Unlock()
+		f.end(ds, err)
+		return
+	}
+}
+
+// suite answers with the one suite of an id; the caller holds no lock.
+func (d *Directory) suite(id string) *suite {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	s, ok := d.suites[id]
+	if !ok {
+		s = &suite{id: id}
+		d.suites[id] = s
+	}
+	return s
+}
+
+// tooOld reports whether the database has been away for longer than may be signed from memory.
+func (d *Directory) tooOld(now time.Time) bool {
+	if d.LastContact == nil {
+		return false
+	}
+	limit := d.MaxStale
+	if limit <= 0 {
+		limit = DefaultMaxStale
+	}
+	return now.Sub(d.LastContact()) > limit
+}
+
+// since is a time in the directory's own count, which fits into an atomic.
+func (d *Directory) since(now time.Time) time.Duration { return now.Sub(d.start) }
+
+func (d *Directory) now() time.Time {
+	if d.Now != nil {
+		return d.Now()
+	}
+	return time.Now()
+}
+
+// away wraps a failure to read. To the page it is ErrStale, unless it was the page that went.
+func away(what string, err error) error {
+	if err == nil || errors.Is(err, ErrTenantNotFound) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return fmt.Errorf("%s: %w: %w", what, ErrStale, err)
+}
+
+// A flight is one read that several wait for.
+type flight[V any] struct {
+	read int64 // the number of the read is not below it
+
+	// Guarded by the directory's mu: what was told since the read began.
+	changed bool               // what is being read changed
+	touched map[uuid.UUID]bool // these tenants changed
+	all     bool               // every tenant did, for all that is known
+
+	done  chan struct{}
+	value V
+	err   error
+}
+
+func newFlight[V any](read int64) *flight[V] {
+	return &flight[V]{read: read, done: make(chan struct{})}
+}
+
+func (f *flight[V]) end(v V, err error) {
+	f.value, f.err = v, err
+	close(f.done)
+}
+
+func (f *flight[V]) wait(ctx context.Context) (V, error) {
+	select {
+	case <-f.done:
+		return f.value, f.err
+	case <-ctx.Done():
+		var zero V
+		return zero, away("wait for the database", ctx.Err())
+	}
+}

@@ -1,0 +1,238 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"suitesign/tenant"
+	"suitesign/ticket"
+)
+
+// Why a page gets no signature, in the order in which Sign looks. A bad url is
+// tenant.ErrInvalidURL, and a tenant without a live ticket ticket.ErrNone.
+var (
+	// ErrOriginMismatch: the Origin header is not the origin of url.
+	ErrOriginMismatch = errors.New("origin is not that of url")
+	// ErrTenantNotFound: no tenant has the suite_id or corp_id that is named.
+	ErrTenantNotFound = errors.New("tenant not found")
+	// ErrTenantAmbiguous: several tenants trust the page; it must say which.
+	ErrTenantAmbiguous = errors.New("several tenants match")
+	// ErrTenantInactive: the tenant is disabled or cancelled.
+	ErrTenantInactive = errors.New("tenant is not active")
+	// ErrUntrusted: the tenant does not trust the page's host, port or scheme.
+	ErrUntrusted = errors.New("domain is not trusted")
+	// ErrAgentNotFound: the tenant has no such agent.
+	ErrAgentNotFound = errors.New("agent not found")
+	// ErrAgentAmbiguous: the tenant has several agents; the page must say which.
+	ErrAgentAmbiguous = errors.New("several agents match")
+	// ErrRateLimited: the tenant's pages ask for more than TenantRate.
+	ErrRateLimited = errors.New("tenant asks for too many signatures")
+	// ErrStale: the database has been away for too long to sign from memory, or
+	// memory does not hold the tenant.
+	ErrStale = errors.New("database is away")
+)
+
+// Want says which signatures a page asks for.
+type Want int
+
+// What can be wanted.
+const (
+	Config Want = iota // from the corp's ticket
+	Agent              // from the agent's ticket
+	Both               // both; for a tenant without agents only the corp's
+)
+
+// A Request is what a page asks for.
+type Request struct {
+	URL     string  // the page's location.href
+	Origin  *string // the Origin header; nil = none was sent
+	SuiteID string  // "" = not named
+	CorpID  string  // "" = not named; any form of the corp's id
+	AgentID *int64  // nil = not named
+	Want    Want
+}
+
+// Signed is what a page gets.
+type Signed struct {
+	CorpID  string     `json:"corpId"`  // the form that the page named, else the tenant's own
+	AgentID *int64     `json:"agentId"` // nil = no agent
+	SuiteID string     `json:"suiteId"`
+	Config  *Signature `json:"config"`
+	Agent   *Signature `json:"agent"`
+
+	TenantID uuid.UUID `json:"-"`
+}
+
+// A Signer signs pages.
+type Signer struct {
+	Directory *Directory
+
+	// Demand has a tenant without a live ticket refreshed, and waits for it a
+	// moment; *ticket.Refresher's Demand does. nil: such a tenant gets ErrNone.
+	Demand func(ctx context.Context, tenantID uuid.UUID) error
+
+	Now        func() time.Time // time.Now unless set
+	TenantRate int              // signatures a second for one tenant; 0 = no limit
+}
+
+// quiet is how long requests of a tenant that could not be refreshed are refused
+// without another attempt; the refresher has longer pauses of its own.
+const quiet = time.Second
+
+// fresh is how old an entry may be that is not read again before a refresh is demanded.
+const fresh = 200 * time.Millisecond
+
+// Sign checks a request in the order of the errors above, and signs its page.
+func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
+	page, err := tenant.PageOf(r.URL)
+	if err != nil {
+		return Signed{}, err
+	}
+	if r.Origin != nil && *r.Origin != page.Origin {
+		return Signed{}, ErrOriginMismatch
+	}
+	e, err := s.Directory.find(ctx, r.SuiteID, r.CorpID, page)
+	if err != nil {
+		return Signed{}, err
+	}
+	agent, err := s.admit(ctx, e, r, page)
+	if err != nil {
+		return Signed{}, err
+	}
+	now := s.now()
+	if s.TenantRate > 0 && !e.pace.allow(s.Directory.since(now), s.TenantRate) {
+		return Signed{}, ErrRateLimited
+	}
+	if !e.signs(r.Want, agent, now) {
+		if e, err = s.revive(ctx, e, r.Want, agent, now); err != nil {
+			return Signed{}, err
+		}
+		// What was read again may tell more than a ticket.
+		if agent, err = s.admit(ctx, e, r, page); err != nil {
+			return Signed{}, err
+		}
+		if now = s.now(); !e.signs(r.Want, agent, now) {
+			return Signed{}, noTicket(e.id, nil)
+		}
+	}
+	if s.Directory.tooOld(now) {
+		return Signed{}, ErrStale
+	}
+	return e.sign(r, agent, now, page.URL), nil
+}
+
+// admit asks whether the tenant signs for the page, and with which agent: 0 is none.
+func (s *Signer) admit(ctx context.Context, e *entry, r Request, page tenant.Page) (agent int64, err error) {
+	if !e.active {
+		return 0, ErrTenantInactive
+	}
+	if !tenant.Covers(e.domains, page) {
+		shared, err := s.Directory.suiteDomains(ctx, e.suite)
+		if err != nil {
+			return 0, err
+		}
+		if !tenant.Covers(shared, page) {
+			return 0, ErrUntrusted
+		}
+	}
+	if r.Want == Config {
+		return 0, nil
+	}
+	return e.agent(r.AgentID, r.Want)
+}
+
+// agent picks the agent that a page means.
+func (e *entry) agent(named *int64, want Want) (int64, error) {
+	switch {
+	case named != nil:
+		for _, id := range e.agents {
+			if id == *named {
+				return id, nil
+			}
+		}
+		return 0, ErrAgentNotFound
+	case len(e.agents) == 1:
+		return e.agents[0], nil
+	case len(e.agents) > 1:
+		return 0, ErrAgentAmbiguous
+	case want == Both:
+		return 0, nil
+	}
+	return 0, ErrAgentNotFound
+}
+
+// signs reports whether every ticket that is wanted lives.
+func (e *entry) signs(want Want, agent int64, now time.Time) bool {
+	return (want == Agent || e.configTicket.lives(now)) &&
+		(want == Config || agent == 0 || e.agentTicket.lives(now))
+}
+
+// sign makes what was asked for; admit and signs have said that it may.
+func (e *entry) sign(r Request, agent int64, now time.Time, page string) Signed {
+	out := &struct { // one allocation
+		config, agent Signature
+		agentID       int64
+	}{agentID: agent}
+	signed := Signed{CorpID: r.CorpID, SuiteID: e.suite.id, TenantID: e.id}
+	if r.CorpID == "" {
+		signed.CorpID = e.corpID
+	}
+	if r.Want != Agent {
+		out.config = newSignature(e.configTicket.value, now, page)
+		signed.Config = &out.config
+	}
+	if agent != 0 {
+		out.agent = newSignature(e.agentTicket.value, now, page)
+		signed.Agent, signed.AgentID = &out.agent, &out.agentID
+	}
+	return signed
+}
+
+// revive brings a live ticket for an active tenant that has none in memory: the
+// database may have one by now, else one is fetched.
+func (s *Signer) revive(ctx context.Context, e *entry, want Want, agent int64, now time.Time) (*entry, error) {
+	d := s.Directory
+	if int64(d.since(now)) < e.pace.quietUntil.Load() {
+		return nil, noTicket(e.id, nil)
+	}
+	if now.Sub(e.readAt) >= fresh {
+		var err error
+		if e, err = d.reload(ctx, e.id, e.read); err != nil || e.signs(want, agent, s.now()) {
+			return e, err
+		}
+	}
+	if s.Demand == nil {
+		return nil, noTicket(e.id, nil)
+	}
+	id := e.id
+	demandErr := s.Demand(ctx, id)
+	// Read again whatever it answered: another replica may have had the lease.
+	e, err := d.reload(ctx, id, d.reads.Load())
+	if err != nil {
+		return nil, err
+	}
+	if !e.signs(want, agent, s.now()) {
+		e.pace.quietUntil.Store(int64(d.since(s.now()) + quiet))
+		return nil, noTicket(id, demandErr)
+	}
+	return e, nil
+}
+
+func noTicket(id uuid.UUID, cause error) error {
+	if cause != nil {
+		// The cause is told, not wrapped: to the page it is ErrNone and nothing else.
+		return fmt.Errorf("tenant %s: %w: %s", id, ticket.ErrNone, cause.Error())
+	}
+	return fmt.Errorf("tenant %s: %w", id, ticket.ErrNone)
+}
+
+func (s *Signer) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
