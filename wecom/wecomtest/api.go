@@ -143,11 +143,11 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	s.identify(c)
 	entry := s.ledger.count(c)
 	refused := s.limit(c)
+	leave := s.enter(c, &refused)
 	var f *activeFault
 	if refused == nil {
 		f = s.takeFault(c)
 	}
-	leave := s.enter(c, &refused)
 	s.mu.Unlock()
 	defer leave()
 
