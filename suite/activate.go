@@ -151,6 +151,7 @@ type attemptEnd struct {
 	state   ExchangeState
 	wait    time.Duration // until the next one, unless the state is final
 	unknown bool          // whether the code may be spent
+	forget  bool          // the corp is gone, and what it left goes too
 	why     error
 }
 
@@ -164,14 +165,16 @@ WITH ended AS (
 		finished_at = CASE WHEN $7 THEN now() END,
 		code_sealed = CASE WHEN $7 THEN NULL ELSE code_sealed END,
 		permanent_code_sealed = CASE WHEN $7 THEN NULL ELSE permanent_code_sealed END,
+		corp_name = CASE WHEN $10 THEN '' ELSE corp_name END,
 		lease_owner = NULL, lease_until = NULL
 	WHERE id = $1 AND lease_owner = $2 AND state = $9
 	RETURNING id, corp_id
 )
 UPDATE callback_events e SET state = 'failed', finished_at = now(), last_errcode = $5, last_error = $6,
-	corp_id = CASE WHEN ended.corp_id = '' THEN e.corp_id ELSE ended.corp_id END
+	corp_id = CASE WHEN ended.corp_id = '' THEN e.corp_id ELSE ended.corp_id END,
+	payload_sealed = CASE WHEN $10 THEN NULL ELSE payload_sealed END
 FROM ended WHERE e.exchange_id = ended.id AND $7`
-	if _, err := s.Pool.Exec(ctx, q, x.ID, x.lease, a.state, a.unknown, code, text, a.state.Final(), a.wait, x.State); err != nil {
+	if _, err := s.Pool.Exec(ctx, q, x.ID, x.lease, a.state, a.unknown, code, text, a.state.Final(), a.wait, x.State, a.forget); err != nil {
 		return fmt.Errorf("write down the failure: %w", err)
 	}
 	return nil

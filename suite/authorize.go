@@ -245,6 +245,7 @@ func (e *Exchanger) failed(ctx context.Context, x claimed, why error) error {
 		state:   state,
 		wait:    wait,
 		unknown: x.Unknown || errors.Is(why, wecom.ErrOutcomeUnknown) || errors.Is(why, errNotKept),
+		forget:  errors.Is(why, errConsentGone),
 		why:     why,
 	})
 }

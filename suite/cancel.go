@@ -37,8 +37,11 @@ type cancelling struct {
 // that look finds the event (see activate).
 func (s *Store) takeCancel(ctx context.Context, p push, args []any) (known, error) {
 	k, err := s.taken(ctx, takeEvent, args...)
-	if err != nil || k.state != eventPending {
+	if err != nil {
 		return k, err
+	}
+	if k.state != eventPending {
+		return k, s.cancelledAgain(ctx, p, k)
 	}
 	c := cancelling{event: k.id, suite: p.suite, corp: p.event.AuthCorpID, at: k.at, batches: batchesBeforeAnswer}
 	if p.door == DataDoor {
@@ -49,6 +52,23 @@ func (s *Store) takeCancel(ctx context.Context, p push, args []any) (known, erro
 		err = s.dueNow(ctx, k.id) // a worker asks the platform whether the consent stands
 	}
 	return k, err
+}
+
+// cancelledAgain takes a cancel_auth that was in effect once. Usually it is a
+// redelivery, and the consent of a later installation is younger. Only where that
+// is of the same second, or was exchanged meanwhile, it could be another one that
+// reads the same: the platform is asked.
+func (s *Store) cancelledAgain(ctx context.Context, p push, k known) error {
+	t, err := s.Tenants.Find(ctx, p.suite, p.event.AuthCorpID)
+	switch {
+	case errors.Is(err, tenant.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("cancel again: %w", err)
+	case k.state != eventDone || t.Status == tenant.Cancelled || k.at.Before(t.AuthorizedAt):
+		return nil
+	}
+	return s.dueNow(ctx, k.id)
 }
 
 // cancel ends the tenant whose consent is not younger than the cancel_auth, and
@@ -102,13 +122,13 @@ WHERE suite_id = $2 AND corp_id = ANY($3) AND authorized_at <= $4 AND state NOT 
 		return fmt.Errorf("purge tenant %s: %w", t.ID, err)
 	}
 	const empty = `
-WITH some AS MATERIALIZED (
+WITH batch AS MATERIALIZED (
 	SELECT id FROM callback_events
 	WHERE suite_id = $1 AND corp_id = ANY($2) AND corp_id <> '' AND payload_sealed IS NOT NULL
 		AND COALESCE(event_time, received_at) <= $3
 	LIMIT $4 FOR UPDATE SKIP LOCKED
 )
-UPDATE callback_events e SET payload_sealed = NULL FROM some WHERE e.id = some.id`
+UPDATE callback_events e SET payload_sealed = NULL FROM batch WHERE e.id = batch.id`
 	for range c.batches {
 		tag, err := s.Pool.Exec(ctx, empty, c.suite, forms, c.at, payloadBatch)
 		if err != nil {

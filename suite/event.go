@@ -120,11 +120,10 @@ WHERE id = $1`
 	return nil
 }
 
-// dueNow hands an event to the workers.
+// dueNow hands an event to the workers. One that was finished before keeps the
+// time, by which they know it.
 func (s *Store) dueNow(ctx context.Context, id uuid.UUID) error {
-	const q = `
-UPDATE callback_events SET state = 'pending', due_at = now(), finished_at = NULL, lease_owner = NULL, lease_until = NULL
-WHERE id = $1`
+	const q = `UPDATE callback_events SET state = 'pending', due_at = now(), lease_owner = NULL, lease_until = NULL WHERE id = $1`
 	if _, err := s.Pool.Exec(ctx, q, id); err != nil {
 		return fmt.Errorf("event %s: %w", id, err)
 	}

@@ -14,10 +14,12 @@ import (
 )
 
 // What is pending and due among the events is a cancel_auth: one whose answer was
-// cut short, one that left payloads behind, or one that came late.
+// cut short, one that left payloads behind, one that came late, or one that was
+// in effect before and came again.
 type reconsidered struct {
 	cancelling
 	attempts int
+	again    bool // it was in effect before
 }
 
 // claimEvents leases up to limit events that are due. Those that wait for an
@@ -32,14 +34,14 @@ WITH due AS MATERIALIZED (
 UPDATE callback_events e SET lease_owner = gen_random_uuid(), lease_until = now() + $2::interval, attempts = e.attempts + 1
 FROM due WHERE e.id = due.id
 RETURNING e.id, e.suite_id, e.corp_id, CASE WHEN e.door = 'data' THEN e.receive_id ELSE '' END,
-	COALESCE(e.event_time, date_trunc('second', e.received_at)), e.attempts`
+	COALESCE(e.event_time, date_trunc('second', e.received_at)), e.attempts, e.finished_at IS NOT NULL`
 	rows, err := s.Pool.Query(ctx, q, limit, leaseFor)
 	if err != nil {
 		return nil, fmt.Errorf("claim events: %w", err)
 	}
 	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (reconsidered, error) {
 		var r reconsidered
-		err := row.Scan(&r.event, &r.suite, &r.corp, &r.sealedFor, &r.at, &r.attempts)
+		err := row.Scan(&r.event, &r.suite, &r.corp, &r.sealedFor, &r.at, &r.attempts, &r.again)
 		r.batches = batchesOfTheBackstage
 		return r, err
 	})
@@ -49,13 +51,13 @@ RETURNING e.id, e.suite_id, e.corp_id, CASE WHEN e.door = 'data' THEN e.receive_
 	return list, nil
 }
 
-// reconsider finishes a cancel_auth. One that is older than the consent in force
-// says nothing about it, but something happened: the platform is asked, once it
-// answers that the consent is gone, it is.
+// reconsider finishes a cancel_auth. One that is older than the consent in force,
+// or was in effect before that, says nothing about it; but something happened, so
+// the platform is asked, and what it says counts.
 func (e *Exchanger) reconsider(ctx context.Context, r reconsidered) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptFor)
 	defer cancel()
-	stands, err := e.Store.cancel(ctx, r.cancelling)
+	stands, err := e.standing(ctx, r)
 	if err == nil && stands != nil {
 		err = e.verify(ctx, *stands, r.cancelling)
 	}
@@ -65,6 +67,21 @@ func (e *Exchanger) reconsider(ctx context.Context, r reconsidered) error {
 	save, stop := context.WithTimeout(context.WithoutCancel(ctx), saveFor) // the lease is given back in any case
 	defer stop()
 	return fmt.Errorf("event %s: %w", r.event, errors.Join(err, e.postpone(save, r, err)))
+}
+
+// standing lets a cancel_auth take effect, or answers with the tenant that has to
+// be asked about.
+func (e *Exchanger) standing(ctx context.Context, r reconsidered) (*tenant.Tenant, error) {
+	if !r.again {
+		return e.Store.cancel(ctx, r.cancelling)
+	}
+	t, err := e.Store.Tenants.Find(ctx, r.suite, r.corp)
+	if errors.Is(err, tenant.ErrNotFound) || err == nil && t.Status == tenant.Cancelled {
+		return nil, e.Store.finish(ctx, r.event, eventDone, nil)
+	} else if err != nil {
+		return nil, fmt.Errorf("cancel again: %w", err)
+	}
+	return &t, nil
 }
 
 // verify asks the platform whether a consent stands.

@@ -60,7 +60,7 @@ UPDATE authorizations a SET info_due_at = clock_timestamp(), info_attempts = 0
 FROM tenant_corp_ids c WHERE c.suite_id = $1 AND c.corp_id = $2 AND a.tenant_id = c.tenant_id`
 		return oneRow(tx.Exec(ctx, q, e.suite, e.corp))
 	case e.infoType == infoCancelAuth:
-		const q = `UPDATE callback_events SET state = 'pending', due_at = now(), finished_at = NULL WHERE id = $1`
+		const q = `UPDATE callback_events SET state = 'pending', due_at = now() WHERE id = $1`
 		return oneRow(tx.Exec(ctx, q, e.id))
 	}
 	return ErrNotRetryable

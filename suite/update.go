@@ -107,7 +107,7 @@ RETURNING ` + suiteColumns
 		return out, err
 	}
 	// The new secret is tried at once, not when an old failure's wait is over.
-	_, err = tx.Exec(ctx, `UPDATE suite_tokens SET retry_at = NULL, failures = 0 WHERE suite_id = $1`, u.id)
+	_, err = tx.Exec(ctx, `UPDATE suite_tokens SET retry_at = NULL, failures = 0, blocked_until = NULL WHERE suite_id = $1`, u.id)
 	return out, err
 }
 
