@@ -3,6 +3,7 @@ package web_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -59,7 +60,12 @@ func newAdmin(t testing.TB, change ...func(*web.API)) *admin {
 	s := &web.Server{Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: web.NewMetrics(), Health: &web.Health{}, PublicURL: publicURL, API: a.api}
 	ts := httptest.NewServer(s.Admin())
-	t.Cleanup(ts.Close)
+	t.Cleanup(func() {
+		ts.Close()
+		if strings.Contains(a.log.String(), "canary") {
+			t.Error("the log holds a secret")
+		}
+	})
 	a.base = ts.URL
 	a.http = &http.Client{Transport: &contractKeeper{t: t, next: ts.Client().Transport, router: contractRouter(t)}}
 	return a
@@ -83,9 +89,12 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
+// theContract is read once: nobody changes it.
+var theContract = sync.OnceValues(api.Load)
+
 func contract(t testing.TB) *openapi3.T {
 	t.Helper()
-	doc, err := api.Load()
+	doc, err := theContract()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +111,9 @@ func contractRouter(t testing.TB) routers.Router {
 }
 
 // contractKeeper holds every answer against the contract: it has the documented
-// status, headers and body. What no operation answers is a problem of the contract's shape.
+// status, headers and body. What no operation answers is a problem of the
+// contract's shape. And whatever a test sends as a secret has "canary" in it:
+// no answer may have.
 type contractKeeper struct {
 	t      testing.TB
 	next   http.RoundTripper
@@ -129,6 +140,12 @@ func (k *contractKeeper) RoundTrip(r *http.Request) (*http.Response, error) {
 func (k *contractKeeper) check(r *http.Request, resp *http.Response, body []byte) error {
 	if resp.StatusCode >= 400 && r.URL.Path != "/readyz" && resp.Header.Get("Content-Type") != "application/problem+json" {
 		return fmt.Errorf("an error of type %q", resp.Header.Get("Content-Type"))
+	}
+	if resp.StatusCode >= 500 && resp.StatusCode != 503 {
+		return errors.New("a fault on our side")
+	}
+	if bytes.Contains(body, []byte("canary")) {
+		return errors.New("the answer holds a secret")
 	}
 	asked := r.Clone(r.Context())
 	asked.URL.Scheme, asked.URL.Host, asked.Host = "", "", "" // the contract's server is "/"
@@ -204,6 +221,13 @@ func (a *admin) call(method, path string, body any, headers ...string) *answer {
 		a.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	return out
+}
+
+// in is a for one of a fuzz test's inputs.
+func (a *admin) in(t testing.TB) *admin {
+	again := *a
+	again.t = t
+	return &again
 }
 
 // want fails the test where the status is another.
