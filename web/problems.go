@@ -31,6 +31,7 @@ var (
 	errClientGone       = errors.New("client went away")
 	errWeCom            = errors.New("WeCom refused")
 	errPanic            = errors.New("panic")
+	errStarting         = errors.New("starting")
 )
 
 // statusClientGone is what the log and the metrics show for a request whose
@@ -77,6 +78,8 @@ var requestProblems = []row{
 		"The request was ended by its client.", "客户端已断开。", 0},
 	{context.DeadlineExceeded, http.StatusServiceUnavailable, "timeout", "Took too long",
 		"The answer took too long. Try again.", "处理超时，请稍后重试。", time.Second},
+	{errStarting, http.StatusServiceUnavailable, "starting", "Starting",
+		"This replica is starting and waits for its database. Try again soon.", "服务正在启动，等待数据库就绪，请稍后重试。", time.Second},
 	{errDatabaseAway, http.StatusServiceUnavailable, "database_unavailable", "Database unavailable",
 		"The database cannot be reached. Try again soon.", "数据库暂时不可用，请稍后重试。", 5 * time.Second},
 }

@@ -13,6 +13,7 @@ import (
 
 	"suitesign/signing"
 	"suitesign/suite"
+	"suitesign/web/jssdk"
 )
 
 // Server holds what the handlers need. Public and Admin are its two listeners.
@@ -22,6 +23,7 @@ type Server struct {
 	Installs          Installs          // installs suites from our own page
 	VerificationFiles VerificationFiles // finds ownership files by host
 	API               *API              // the admin API; not served unless set
+	DemoPage          http.Handler      // everything below /demo/; not served unless set
 
 	Log            *slog.Logger   // slog.Default unless set
 	Metrics        *Metrics       // required
@@ -54,6 +56,11 @@ func (s *Server) Public() http.Handler {
 	r.GET("/WW_verify_:code", s.handle(s.verificationFile))
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
+	r.GET(jssdk.Path, gin.WrapH(jssdk.Handler()))
+	if s.DemoPage != nil {
+		r.GET("/demo/*file", gin.WrapH(s.DemoPage))
+		r.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "/demo/") })
+	}
 	return s.door("public", map[string]quickRoute{
 		"/api/jssdk/config-signature": s.sign(signing.Config, "config"),
 		"/api/jssdk/agent-signature":  s.sign(signing.Agent, "agent"),

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/secret"
+	"suitesign/web/apikey"
 	"suitesign/wecom"
 )
 
@@ -40,10 +41,11 @@ type Config struct {
 	TrustedProxies  []string      `yaml:"trusted_proxies" env:"TRUSTED_PROXIES"`
 	LogLevel        string        `yaml:"log_level" env:"LOG_LEVEL"`
 	LogFormat       string        `yaml:"log_format" env:"LOG_FORMAT"`
-	HTTP            bool          `yaml:"http" env:"HTTP"`
-	Worker          bool          `yaml:"worker" env:"WORKER"`
-	DemoPage        bool          `yaml:"demo_page" env:"DEMO_PAGE"`
-	Pprof           bool          `yaml:"pprof" env:"PPROF"`
+	// HTTP opens the public listener; the admin listener is always open, for health and metrics.
+	HTTP     bool `yaml:"http" env:"HTTP"`
+	Worker   bool `yaml:"worker" env:"WORKER"`
+	DemoPage bool `yaml:"demo_page" env:"DEMO_PAGE"`
+	Pprof    bool `yaml:"pprof" env:"PPROF"`
 
 	WeCom   WeComConfig   `yaml:"wecom" envPrefix:"WECOM_"`
 	Signing SigningConfig `yaml:"signing" envPrefix:"SIGNING_"`
@@ -81,9 +83,7 @@ type LimitsConfig struct {
 type RefreshConfig struct {
 	// Concurrency is how many tenants one replica refreshes at the same time.
 	Concurrency int `yaml:"concurrency" env:"CONCURRENCY"`
-	// Lead is how long before its end a credential is fetched again, a third of its life at most.
-	Lead time.Duration `yaml:"lead" env:"LEAD"`
-	// Budget limits the calls to WeCom; 0 switches one off.
+	// What WeCom allows, kept over all replicas; 0 switches a limit off.
 	PerApp    int `yaml:"per_app_hour" env:"PER_APP_HOUR"`
 	PerCorp   int `yaml:"per_corp_hour" env:"PER_CORP_HOUR"`
 	PerMinute int `yaml:"per_minute" env:"PER_MINUTE"`
@@ -113,7 +113,7 @@ func defaultConfig() Config {
 		},
 		Signing: SigningConfig{MaxStale: 15 * time.Minute, Tenants: 200_000},
 		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10},
-		Refresh: RefreshConfig{Concurrency: 32, Lead: 30 * time.Minute, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000},
+		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000},
 		Drain:   DrainConfig{Accept: 5 * time.Second, Finish: 10 * time.Second},
 	}
 }
@@ -259,8 +259,8 @@ func (c *Config) check(found *faults) {
 	} else if _, err := secret.ParseMasterKey(c.MasterKey); err != nil {
 		found.add("SUITESIGN_MASTER_KEY is not 32 bytes in standard base64: make one with `openssl rand -base64 32`")
 	}
-	if key := c.BootstrapAPIKey; !key.IsZero() && len(key.Reveal()) < 32 {
-		found.add("SUITESIGN_BOOTSTRAP_API_KEY has fewer than 32 characters: make one with `openssl rand -hex 32`")
+	if err := apikey.CheckBootstrap(c.BootstrapAPIKey); err != nil {
+		found.add("SUITESIGN_BOOTSTRAP_API_KEY has fewer than %d characters: make one with `openssl rand -hex 32`", apikey.MinBootstrap)
 	}
 	if !c.HTTP && !c.Worker {
 		found.add("SUITESIGN_HTTP and SUITESIGN_WORKER are both off: nothing would run; switch one on")
@@ -304,8 +304,11 @@ func (c *Config) checkNumbers(found *faults) {
 	} {
 		atLeast(name, v, 0)
 	}
+	if err := c.Refresh.limits().Validate(); err != nil {
+		found.add("SUITESIGN_REFRESH_…: %s", err)
+	}
 	for name, v := range map[string]time.Duration{
-		"SIGNING_MAX_STALE": c.Signing.MaxStale, "REFRESH_LEAD": c.Refresh.Lead, "DRAIN_ACCEPT": c.Drain.Accept, "DRAIN_FINISH": c.Drain.Finish,
+		"SIGNING_MAX_STALE": c.Signing.MaxStale, "DRAIN_ACCEPT": c.Drain.Accept, "DRAIN_FINISH": c.Drain.Finish,
 	} {
 		if v < 0 || v > 24*time.Hour {
 			found.add("%s is %s: use a duration between 0s and 24h", envPrefix+name, v)

@@ -18,6 +18,7 @@ import (
 	"suitesign/migrations"
 	"suitesign/migrations/pglocal"
 	"suitesign/secret"
+	"suitesign/web/demo"
 	"suitesign/wecom"
 	"suitesign/wecom/wecomtest"
 )
@@ -25,15 +26,15 @@ import (
 // What the demo consists of. The host ends in .localhost, which browsers resolve
 // to this machine.
 const (
-	demoSuite  = wecom.SuiteID("ww5ui7e51gndem0000")
-	demoCorp   = wecom.CorpID("ww1demo0corp000000")
-	demoHost   = "h5.demo.localhost"
-	demoFolder = ".suitesign"
+	demoSuite = wecom.SuiteID("ww5ui7e51gndem0000")
+	demoCorp  = wecom.CorpID("ww1demo0corp000000")
+	demoAgent = wecom.AgentID(1000002)
+	demoHost  = "h5.demo.localhost"
 )
 
 // demoSettings is what `serve` needs to know when it is part of a demo.
 type demoSettings struct {
-	SimURL string
+	page demo.Options
 }
 
 type demoCmd struct {
@@ -43,8 +44,8 @@ type demoCmd struct {
 	Dir        string `help:"Where the demo keeps its data." default:".suitesign" type:"path"`
 }
 
-// demo is one running demo.
-type demo struct {
+// demoRun is one running demo.
+type demoRun struct {
 	demoCmd
 	ctx    context.Context //nolint:containedctx // the demo is one run
 	log    *slog.Logger
@@ -68,7 +69,7 @@ func (d demoCmd) Run(ctx context.Context) error {
 	defer logFile.Close()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
 
-	run := demo{demoCmd: d, ctx: ctx, log: log, public: localURL(d.PublicPort), simURL: localURL(d.SimPort)}
+	run := demoRun{demoCmd: d, ctx: ctx, log: log, public: localURL(d.PublicPort), simURL: localURL(d.SimPort)}
 	if run.keys, err = loadDemoKeys(filepath.Join(d.Dir, "demo-keys.json")); err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (d demoCmd) Run(ctx context.Context) error {
 }
 
 // everything runs the simulator and the service until the context ends.
-func (d *demo) everything(databaseURL string) error {
+func (d *demoRun) everything(databaseURL string) error {
 	simListener, err := listenLocal(d.ctx, d.SimPort, "SIM_PORT")
 	if err != nil {
 		return err
@@ -121,7 +122,7 @@ func (d *demo) everything(databaseURL string) error {
 }
 
 // config is the configuration of the service inside the demo.
-func (d *demo) config(databaseURL string) Config {
+func (d *demoRun) config(databaseURL string) Config {
 	c := defaultConfig()
 	c.DatabaseURL = secret.New(databaseURL)
 	c.PublicAddr = net.JoinHostPort("127.0.0.1", strconv.Itoa(d.PublicPort))
@@ -132,14 +133,14 @@ func (d *demo) config(databaseURL string) Config {
 	c.WeCom.BaseURL = d.simURL
 	c.WeCom.InstallURL = d.simURL + "/3rdapp/install"
 	c.DemoPage = true
-	c.Demo = &demoSettings{SimURL: d.simURL}
+	c.Demo = &demoSettings{page: demo.Options{SuiteID: string(demoSuite), CorpID: string(demoCorp), AgentID: int64(demoAgent), SimURL: d.simURL}}
 	c.Drain = DrainConfig{Accept: time.Millisecond, Finish: 2 * time.Second} // nobody balances a demo, and Ctrl-C should be quick
 	return c
 }
 
 // database answers with a migrated database: the one that SUITESIGN_DATABASE_URL
 // names, or one of a private server.
-func (d *demo) database() (url string, stop func(), err error) {
+func (d *demoRun) database() (url string, stop func(), err error) {
 	stop = func() {}
 	if url = os.Getenv(envPrefix + "DATABASE_URL"); url == "" {
 		server, err := d.privateServer()
@@ -172,7 +173,7 @@ func (d *demo) database() (url string, stop func(), err error) {
 
 // privateServer starts PostgreSQL from the binaries of this machine, after
 // installing them where that can be done.
-func (d *demo) privateServer() (*pglocal.Server, error) {
+func (d *demoRun) privateServer() (*pglocal.Server, error) {
 	if _, err := pglocal.Find(d.ctx); errors.Is(err, pglocal.ErrNoPostgres) {
 		fmt.Println("There is no PostgreSQL on this machine; installing it with apt-get …")
 		if err := pglocal.Install(d.ctx, d.logWriter()); err != nil {
@@ -188,9 +189,9 @@ func localURL(port int) string { return "http://" + net.JoinHostPort("127.0.0.1"
 
 // pageURL is the demo page's: the one address that is not 127.0.0.1, because a
 // trusted domain is a name.
-func (d *demo) pageURL() string { return fmt.Sprintf("http://%s:%d/demo/", demoHost, d.PublicPort) }
+func (d *demoRun) pageURL() string { return fmt.Sprintf("http://%s:%d/demo/", demoHost, d.PublicPort) }
 
-func (d *demo) trustedDomain() string { return fmt.Sprintf("%s:%d", demoHost, d.PublicPort) }
+func (d *demoRun) trustedDomain() string { return fmt.Sprintf("%s:%d", demoHost, d.PublicPort) }
 
 func listenLocal(ctx context.Context, port int, variable string) (net.Listener, error) {
 	var lc net.ListenConfig
@@ -223,7 +224,7 @@ type demoFile struct {
 	PageURL       string `json:"page_url"`
 }
 
-func (d *demo) writeDemoFile(agentID int64) error {
+func (d *demoRun) writeDemoFile(agentID int64) error {
 	data, err := json.MarshalIndent(demoFile{
 		PublicURL: d.public, AdminURL: d.admin.url, SimURL: d.simURL, APIKey: d.keys.APIKey,
 		SuiteID: string(demoSuite), CorpID: string(demoCorp), AgentID: agentID,

@@ -107,7 +107,7 @@ SELECT to_regclass('suitesign_demo.mark') IS NOT NULL,
 }
 
 // logWriter keeps what a package manager says for when it fails.
-func (d *demo) logWriter() io.Writer {
+func (d *demoRun) logWriter() io.Writer {
 	f, err := os.OpenFile(filepath.Join(d.Dir, "install.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return io.Discard

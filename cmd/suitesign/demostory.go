@@ -16,7 +16,7 @@ import (
 
 // story sets the demo up the way an operator would: over the admin API and the
 // platform's own doors. It is the same at the first start and at every later one.
-func (d *demo) story(ctx context.Context) error {
+func (d *demoRun) story(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	defer cancel()
 	if err := d.admin.waitReady(ctx); err != nil {
@@ -44,7 +44,7 @@ func (d *demo) story(ctx context.Context) error {
 
 // configureSuite tells both sides of the suite, ours first, and has a suite_ticket
 // pushed: WeCom would push within ten minutes.
-func (d *demo) configureSuite(ctx context.Context) error {
+func (d *demoRun) configureSuite(ctx context.Context) error {
 	status, err := d.admin.call(ctx, http.MethodPost, "/v1/suites", map[string]any{
 		"suite_id": demoSuite, "kind": "third_party", "name": "suitesign demo",
 		"suite_secret": d.keys.SuiteSecret, "callback_token": d.keys.CallbackToken, "encoding_aes_key": d.keys.EncodingAESKey,
@@ -73,7 +73,7 @@ func (d *demo) configureSuite(ctx context.Context) error {
 }
 
 // configureDomain trusts the demo page's host at today's port, and no other port of an earlier start.
-func (d *demo) configureDomain(ctx context.Context) error {
+func (d *demoRun) configureDomain(ctx context.Context) error {
 	domains := "/v1/suites/" + url.PathEscape(string(demoSuite)) + "/domains"
 	var list struct {
 		Items []struct {
@@ -95,7 +95,7 @@ func (d *demo) configureDomain(ctx context.Context) error {
 }
 
 // installCorp has the demo corp install the suite in the market, unless both sides know of it already.
-func (d *demo) installCorp(ctx context.Context) error {
+func (d *demoRun) installCorp(ctx context.Context) error {
 	if _, err := d.sim.PutCorp(wecomtest.Corp{CorpID: demoCorp, Name: "演示企业 Demo Corp"}); err != nil {
 		return fmt.Errorf("the simulator's corp: %w", err)
 	}
@@ -113,14 +113,14 @@ func (d *demo) installCorp(ctx context.Context) error {
 	if there && len(list.Items) == 1 && list.Items[0].Status == "active" && list.Items[0].Health != "needs_reauthorization" {
 		return nil
 	}
-	if _, err := d.sim.Install(ctx, wecomtest.Install{SuiteID: demoSuite, CorpID: demoCorp, Door: wecomtest.Market}); err != nil {
+	if _, err := d.sim.Install(ctx, wecomtest.Install{SuiteID: demoSuite, CorpID: demoCorp, Door: wecomtest.Market, Agents: []wecomtest.Agent{{AgentID: demoAgent, Name: "suitesign demo"}}}); err != nil {
 		return fmt.Errorf("the simulator's install: %w", err)
 	}
 	return nil
 }
 
 // waitSigned asks for the demo page's signatures until they come.
-func (d *demo) waitSigned(ctx context.Context) (agentID int64, err error) {
+func (d *demoRun) waitSigned(ctx context.Context) (agentID int64, err error) {
 	var signed struct {
 		AgentID int64           `json:"agentId"`
 		Agent   json.RawMessage `json:"agent"`
@@ -136,11 +136,11 @@ func (d *demo) waitSigned(ctx context.Context) (agentID int64, err error) {
 	}
 }
 
-func (d *demo) signaturesURL() string {
+func (d *demoRun) signaturesURL() string {
 	return d.public + "/api/jssdk/signatures?" + url.Values{"url": {d.pageURL()}, "suite_id": {string(demoSuite)}, "corp_id": {string(demoCorp)}}.Encode()
 }
 
-func (d *demo) tell(agentID int64) {
+func (d *demoRun) tell(agentID int64) {
 	fmt.Printf(`
 suitesign runs. Ctrl-C stops all of it.
 
@@ -229,13 +229,4 @@ func do(req *http.Request, out any) (status int, err error) {
 		return resp.StatusCode, nil
 	}
 	return resp.StatusCode, json.Unmarshal(data, out)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

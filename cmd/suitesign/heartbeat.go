@@ -33,6 +33,7 @@ type heartbeat struct {
 	cut   context.CancelFunc // of the beats' own context
 	quit  chan struct{}      // closed to end the ticker
 	ended chan struct{}      // closed when the ticker and its beats have ended
+	done  chan struct{}      // closed when Stop is done
 }
 
 type beating struct {
@@ -49,7 +50,7 @@ type beating struct {
 // startHeartbeat begins to beat at once.
 func startHeartbeat(log *slog.Logger, jobs []job) *heartbeat {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &heartbeat{log: log, cut: cancel, quit: make(chan struct{}), ended: make(chan struct{}),
+	h := &heartbeat{log: log, cut: cancel, quit: make(chan struct{}), ended: make(chan struct{}), done: make(chan struct{}),
 		cron: cron.New(cron.WithLogger(cron.DiscardLogger))}
 	paused := new(atomic.Bool)
 	start := time.Now()
@@ -85,8 +86,10 @@ func (h *heartbeat) tick() {
 }
 
 // Stop starts no further beat, lets the running ones end for as long as grace
-// lasts, then cuts them. It answers when nothing runs any more.
+// lasts, then ends their context: a RunOnce whose context has ended claims nothing
+// more and comes to its end. It answers when nothing runs any more. It is called once.
 func (h *heartbeat) Stop(grace time.Duration) {
+	defer close(h.done)
 	for _, b := range h.jobs {
 		b.paused.Store(true)
 	}
@@ -97,6 +100,9 @@ func (h *heartbeat) Stop(grace time.Duration) {
 	<-h.ended
 	h.cut()
 }
+
+// Wait waits for a Stop to be done.
+func (h *heartbeat) Wait() { <-h.done }
 
 // Run is one beat. It returns at once where the last one still runs.
 func (b *beating) Run() {

@@ -160,7 +160,8 @@ function describe(error) {
   return error && (error.errMsg || error.message) || String(error)
 }
 
-// pageConfig is the server's, with the page's own query parameters before it.
+// pageConfig is the server's, with the page's own query parameters before it. What
+// neither knows, suitesign does where the page's host leaves only one tenant.
 async function pageConfig() {
   const config = await (await fetch('/demo/config.json')).json()
   const query = new URLSearchParams(location.search)
@@ -168,6 +169,20 @@ async function pageConfig() {
     if (query.get(key)) {
       config[key] = query.get(key)
     }
+  }
+  if (!config.suite_id || !config.corp_id || !config.agent_id) {
+    const query = new URLSearchParams({ url: location.href.split('#')[0] })
+    for (const key of ['suite_id', 'corp_id', 'agent_id']) {
+      if (config[key]) {
+        query.set(key, config[key])
+      }
+    }
+    const response = await fetch('/api/jssdk/signatures?' + query, { headers: { 'Accept-Language': language } })
+    const body = await response.json()
+    if (!response.ok) {
+      throw new Error(body.code + ': ' + body.detail)
+    }
+    Object.assign(config, { suite_id: body.suiteId, corp_id: body.corpId, agent_id: body.agentId })
   }
   return config
 }

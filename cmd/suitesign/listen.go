@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// listen opens the listeners, or takes the ones it was handed: with LISTEN_FDS of
+// the service manager one socket outlives every restart, and no connection is refused.
+func listen(ctx context.Context, config Config) ([]listener, error) {
+	passed, err := passedSockets(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	open := func(name, addr, variable string) (net.Listener, error) {
+		if fd, ok := passed[name]; ok {
+			f := os.NewFile(fd, name)
+			defer f.Close() // FileListener has a copy of its own
+			ln, err := net.FileListener(f)
+			if err != nil {
+				return nil, fmt.Errorf("the socket that was passed for the %s listener: %w", name, err)
+			}
+			return ln, nil
+		}
+		var lc net.ListenConfig
+		ln, err := lc.Listen(ctx, "tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w: free the address, or name another one", variable, addr, err)
+		}
+		return ln, nil
+	}
+	var all []listener
+	if config.HTTP {
+		ln, err := open("public", config.PublicAddr, "SUITESIGN_PUBLIC_ADDR")
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, listener{Listener: ln})
+	}
+	ln, err := open("admin", config.AdminAddr, "SUITESIGN_ADMIN_ADDR")
+	if err != nil {
+		for _, l := range all {
+			_ = l.Close()
+		}
+		return nil, err
+	}
+	return append(all, listener{Listener: ln, admin: true}), nil
+}
+
+// firstPassed is the file descriptor of the first passed socket (sd_listen_fds(3)).
+const firstPassed = 3
+
+// passedSockets finds the sockets that a service manager passed: named public and
+// admin by LISTEN_FDNAMES, in this order where they have no names.
+func passedSockets(getenv func(string) string) (map[string]uintptr, error) {
+	if pid, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
+	if err != nil || n < 1 {
+		return nil, nil
+	}
+	known := []string{"public", "admin"}
+	names := known
+	if given := strings.Split(getenv("LISTEN_FDNAMES"), ":"); slices.ContainsFunc(given, func(s string) bool { return slices.Contains(known, s) }) {
+		names = given
+	}
+	passed := map[string]uintptr{}
+	for i := range n {
+		if i >= len(names) || !slices.Contains(known, names[i]) {
+			return nil, fmt.Errorf("LISTEN_FDS passes %d sockets and LISTEN_FDNAMES calls them %q: name them public and admin", n, getenv("LISTEN_FDNAMES"))
+		}
+		passed[names[i]] = uintptr(firstPassed + i)
+	}
+	return passed, nil
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"suitesign/migrations"
+	"suitesign/secret"
+	"suitesign/web"
+)
+
+type serveCmd struct{}
+
+// Run serves until SIGTERM or Ctrl-C.
+func (serveCmd) Run(ctx context.Context, c *cli) error {
+	config, log, err := c.load()
+	if err != nil {
+		return err
+	}
+	slog.SetDefault(log)
+	return serve(ctx, config, log)
+}
+
+// serve runs the service until ctx ends, then takes it down in order.
+//
+// The listeners open before the database answers: a replica that starts while
+// PostgreSQL is away says so at /readyz and gets to work as soon as it is back.
+// What no waiting can heal (a schema out of range, a wrong master key) ends it.
+func serve(ctx context.Context, config Config, log *slog.Logger) error {
+	pools, err := openPools(config)
+	if err != nil {
+		return err
+	}
+	defer pools.close()
+	listeners, err := listen(ctx, config)
+	if err != nil {
+		return err
+	}
+	a := newApp(config, log, pools)
+
+	// The parts end in an order of their own, so they have contexts of their own:
+	// requests first, then the background, then the pools.
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	started := make(chan error, 1)
+	go func() { started <- a.start(ctx, background) }()
+
+	group, serving := errgroup.WithContext(ctx)
+	for _, l := range listeners {
+		group.Go(func() error {
+			handler := a.public
+			if l.admin {
+				handler = a.admin
+			}
+			log.InfoContext(serving, "listening", "listener", l.name(), "addr", l.Addr().String())
+			return web.Serve(serving, l, handler, web.ServeOptions{Drain: a.drain, AcceptFor: config.Drain.Accept, FinishFor: config.Drain.Finish, Log: log})
+		})
+	}
+	group.Go(func() error {
+		select {
+		case err := <-started:
+			if err != nil {
+				return err // which ends the listeners, too
+			}
+			<-serving.Done()
+		case <-serving.Done():
+		}
+		a.drain()
+		return nil
+	})
+	err = group.Wait()
+	stopBackground()
+	a.stop()
+	if err != nil && ctx.Err() == nil {
+		return err
+	}
+	if err != nil {
+		log.Error("the stop was not clean", "error", err)
+		return err
+	}
+	log.Info("stopped")
+	return nil
+}
+
+// dbPools are two, so that a flood of requests leaves the worker its connections
+// and the other way round.
+type dbPools struct {
+	serving *pgxpool.Pool
+	working *pgxpool.Pool
+}
+
+func openPools(config Config) (dbPools, error) {
+	half := config
+	half.DatabaseConns = max(2, config.DatabaseConns/2)
+	serving, err := openPool(half)
+	if err != nil {
+		return dbPools{}, err
+	}
+	working, err := openPool(half)
+	if err != nil {
+		serving.Close()
+		return dbPools{}, err
+	}
+	return dbPools{serving, working}, nil
+}
+
+func (p dbPools) close() {
+	p.working.Close()
+	p.serving.Close()
+}
+
+// open waits until the database answers, has a schema in range and a keyring that
+// the master key opens.
+func (a *app) open(ctx context.Context) (*secret.Keyring, error) {
+	master, err := secret.ParseMasterKey(a.config.MasterKey)
+	if err != nil {
+		return nil, fmt.Errorf("SUITESIGN_MASTER_KEY: %w", err)
+	}
+	told := ""
+	for {
+		ring, err := a.tryOpen(ctx, master)
+		if err == nil || errors.Is(err, migrations.ErrSchemaOutOfRange) || errors.Is(err, secret.ErrWrongMasterKey) || ctx.Err() != nil {
+			return ring, err
+		}
+		if err.Error() != told {
+			told = err.Error()
+			a.log.ErrorContext(ctx, "the database does not answer; waiting for it", "error", err)
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (a *app) tryOpen(ctx context.Context, master secret.MasterKey) (*secret.Keyring, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := migrations.Check(ctx, a.pools.serving); err != nil {
+		return nil, err
+	}
+	ring, created, err := secret.LoadOrCreate(ctx, a.pools.serving, master)
+	if err == nil && created {
+		a.log.InfoContext(ctx, "made the first keyset; keep the master key, without it no stored secret opens again")
+	}
+	return ring, err
+}
+
+// switchable is a handler that is replaced once, when the service has started.
+type switchable struct{ h atomic.Pointer[http.Handler] }
+
+func (s *switchable) set(h http.Handler) { s.h.Store(&h) }
+
+// ServeHTTP passes on.
+func (s *switchable) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*s.h.Load()).ServeHTTP(w, r) }
+
+// pause waits, or says that the context has ended.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// listener is one of the two, and which.
+type listener struct {
+	net.Listener
+	admin bool
+}
+
+func (l listener) name() string {
+	if l.admin {
+		return "admin"
+	}
+	return "public"
+}
