@@ -116,7 +116,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		switch n.Add(1) % 3 {
 		case 0:
-			w.WriteHeader(500)
+			w.WriteHeader(http.StatusInternalServerError)
 			_, _ = io.WriteString(w, strings.Repeat("x", 32<<10))
 		case 1:
 			_, _ = io.WriteString(w, `{"errcode":45009,"errmsg":"x"}`)

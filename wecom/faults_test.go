@@ -81,10 +81,10 @@ var faults = []fault{
 	{"502", status(502), wecom.ClassTransient, wecom.ErrUnreachable, true},
 	{"503", status(503), wecom.ClassTransient, wecom.ErrUnreachable, true},
 	{"404", status(404), wecom.ClassTransient, wecom.ErrUnreachable, true},
-	{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, wecom.ClassTransient, wecom.ErrUnreachable, true},
+	{"204", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }, wecom.ClassTransient, wecom.ErrUnreachable, true},
 	{"a broken redirect", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Location", "http://%zz/"+r.URL.RawQuery)
-		w.WriteHeader(302)
+		w.WriteHeader(http.StatusFound)
 	}, wecom.ClassTransient, wecom.ErrUnreachable, true},
 	{"HTML", body(func(e string) string { return "<html>" + e }), wecom.ClassTransient, wecom.ErrMalformed, true},
 	{"a BOM", body(func(string) string { return "\ufeff{\"errcode\":0}" }), wecom.ClassTransient, wecom.ErrMalformed, true},
