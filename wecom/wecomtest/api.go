@@ -148,13 +148,13 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if refused == nil {
 		f = s.takeFault(c)
 	}
+	if f != nil { // counted before the client can notice
+		entry.faulted(f)
+	}
 	s.mu.Unlock()
 	defer leave()
 
 	if f != nil && f.before(s, w, r) {
-		s.mu.Lock()
-		entry.faulted(f)
-		s.mu.Unlock()
 		return
 	}
 	s.mu.Lock()
@@ -162,7 +162,7 @@ func (s *Server) serveAPI(w http.ResponseWriter, r *http.Request) {
 	if refused == nil {
 		out, refused = s.work(c)
 	}
-	entry.done(refused, f)
+	entry.done(refused)
 	s.mu.Unlock()
 	s.logCall(r, c, refused)
 	if refused != nil {

@@ -111,10 +111,7 @@ func (l *ledger) count(c *call) *ledgerEntry {
 	return e
 }
 
-func (e *ledgerEntry) done(refused *refusal, f *activeFault) {
-	if f != nil {
-		e.faults++
-	}
+func (e *ledgerEntry) done(refused *refusal) {
 	if refused == nil {
 		e.ok++
 		return
@@ -122,7 +119,7 @@ func (e *ledgerEntry) done(refused *refusal, f *activeFault) {
 	e.fail(refused.code)
 }
 
-// faulted notes a call that a fault answered instead of the platform.
+// faulted notes a call that a fault strikes.
 func (e *ledgerEntry) faulted(f *activeFault) {
 	e.faults++
 	if code, isErrcode := f.errcode(); isErrcode {

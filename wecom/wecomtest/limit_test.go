@@ -208,9 +208,11 @@ type recorder struct {
 	cleanups []func()
 }
 
-func (r *recorder) Errorf(format string, a ...any) { r.failures = append(r.failures, fmt.Sprintf(format, a...)) }
-func (r *recorder) Cleanup(f func())               { r.cleanups = append(r.cleanups, f) }
-func (r *recorder) Helper()                        {}
+func (r *recorder) Errorf(format string, a ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, a...))
+}
+func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Helper()          {}
 
 // A test that exceeds a limit fails, whatever else it shows.
 func TestViolationFailsTheTest(t *testing.T) {

@@ -32,12 +32,20 @@ func TestErrcodes(t *testing.T) {
 		{"get_suite_token, body too long", 47001, func(w *world) answer {
 			return w.post("service/get_suite_token", m{"suite_id": strings.Repeat("x", 1<<20)})
 		}},
-		{"suite_id missing", 41021, func(w *world) answer { return w.post("service/get_suite_token", m{"suite_secret": "x", "suite_ticket": "x"}) }},
-		{"suite_secret missing", 41024, func(w *world) answer { return w.post("service/get_suite_token", m{"suite_id": "x", "suite_ticket": "x"}) }},
-		{"suite_ticket missing", 41023, func(w *world) answer { return w.post("service/get_suite_token", m{"suite_id": "x", "suite_secret": "x"}) }},
+		{"suite_id missing", 41021, func(w *world) answer {
+			return w.post("service/get_suite_token", m{"suite_secret": "x", "suite_ticket": "x"})
+		}},
+		{"suite_secret missing", 41024, func(w *world) answer {
+			return w.post("service/get_suite_token", m{"suite_id": "x", "suite_ticket": "x"})
+		}},
+		{"suite_ticket missing", 41023, func(w *world) answer {
+			return w.post("service/get_suite_token", m{"suite_id": "x", "suite_secret": "x"})
+		}},
 		{"unknown suite", 40083, func(w *world) answer { return w.suiteTokenWith("wwnobody", w.suite.Secret, "x") }},
 		{"suite_id in other case", 40083, func(w *world) answer { return w.suiteTokenWith("WW1234567890ABCDEF", w.suite.Secret, "x") }},
-		{"wrong suite_secret", 40080, func(w *world) answer { return w.suiteTokenWith(w.suite.SuiteID, "wrong", w.SuiteTicket(w.suite.SuiteID)) }},
+		{"wrong suite_secret", 40080, func(w *world) answer {
+			return w.suiteTokenWith(w.suite.SuiteID, "wrong", w.SuiteTicket(w.suite.SuiteID))
+		}},
 		{"made-up suite_ticket", 40085, func(w *world) answer { return w.suiteTokenWith(w.suite.SuiteID, w.suite.Secret, "made up") }},
 		{"expired suite_ticket", 40085, func(w *world) answer {
 			ticket := w.SuiteTicket(w.suite.SuiteID)

@@ -313,7 +313,9 @@ func TestDataDoor(t *testing.T) {
 	w.AddCorp(wecomtest.Corp{CorpID: "wwplain", OpenCorpID: "wpopen"})
 	w.authorize(w.suite, "wwplain")
 	var paths []string
-	rc.answers(func(_ http.ResponseWriter, r *http.Request) { paths = append(paths, r.URL.Path+" "+r.URL.Query().Get("corpid")) })
+	rc.answers(func(_ http.ResponseWriter, r *http.Request) {
+		paths = append(paths, r.URL.Path+" "+r.URL.Query().Get("corpid"))
+	})
 	w.suite.DataURL = rc.URL + "/data?corpid=$CORPID$"
 	w.AddSuite(w.suite)
 	d := w.Push(wecomtest.Push{SuiteID: w.suite.SuiteID, CorpID: "wwplain", Door: wecomtest.Data, Event: "change_app_admin", TimeStamp: 1700000000, Fields: map[string]string{"AgentID": "7", "FromUserName": "sys2"}})
