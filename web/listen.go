@@ -25,7 +25,10 @@ type ServeOptions struct {
 //     sending; for AcceptFor more, connections are accepted and answered, each
 //     answer with Connection: close. Keep-alives are not switched off instead:
 //     that closes idle connections at once, under requests that are on their way.
-//  2. The listener is closed, and requests in flight have FinishFor to end.
+//  2. The listener is closed, and for a moment more what it had accepted is
+//     answered: http.Server.Shutdown, when its time comes, drops a request whose
+//     header it has just read.
+//  3. Shutdown: requests in flight have the rest of FinishFor to end.
 //
 // It returns nil when nothing was cut.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, o ServeOptions) error {
@@ -56,10 +59,15 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, o ServeOptions)
 	}
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.FinishFor) // ctx has ended; what is in flight has not
 	defer cancel()
+	closed := ln.Close()
+	<-served
+	time.Sleep(min(time.Second, o.FinishFor/10))
+	if closed != nil {
+		return fmt.Errorf("close %s: %w", ln.Addr(), closed)
+	}
 	if err := server.Shutdown(finish); err != nil {
 		return fmt.Errorf("requests on %s were cut after %s: %w", ln.Addr(), o.FinishFor, errors.Join(err, server.Close()))
 	}
-	<-served
 	return nil
 }
 
