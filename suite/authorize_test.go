@@ -170,9 +170,7 @@ func TestCustomizedTemplate(t *testing.T) {
 
 	old, _ := h.authorization(got.ID)
 	must(t, blocked(h.store.Block(t.Context(), got.ID, old.Version)))
-	if d := h.sim.ResetPermanentCode(template, acme).Delivery; d.State != wecomtest.Delivered {
-		t.Fatalf("reset_permanent_code was not taken: %+v", d)
-	}
+	h.wantTaken(*h.sim.ResetPermanentCode(template, acme).Delivery)
 	h.work()
 	again := h.wantAuthorized(template, acme, 2)
 	if now, _ := h.authorization(got.ID); again.ID != got.ID || now.PermanentCode.Equal(old.PermanentCode) {

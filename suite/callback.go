@@ -28,12 +28,12 @@ var (
 	ErrMalformedCallback = errors.New("malformed callback")
 )
 
-// answerWithin is how long a callback may take: the platform waits for 1000 ms.
 const answerWithin = 900 * time.Millisecond
 
 // Callbacks is what stands behind a suite's two callback URLs.
 type Callbacks struct {
 	Store   *Store
+	Within  time.Duration                   // how long a callback may take; 0: 900 ms, for the platform waits for 1000
 	Now     func() time.Time                // time.Now unless set; ages the keys in memory
 	Observe func(door Door, outcome string) // counts outcomes; nil: nobody does
 
@@ -59,7 +59,7 @@ func (c *Callbacks) Handle(_ context.Context, list []changes.Change) {
 // echostr, would be decrypted for whoever has it.
 // ErrNotFound, ErrMalformedCallback, ErrForged.
 func (c *Callbacks) Verify(ctx context.Context, id wecom.SuiteID, door Door, q wecom.Query, echostr string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := c.deadline(ctx)
 	defer cancel()
 	d, opened, err := c.open(ctx, id, func(keys wecom.Keys) (wecom.Opened, error) { return keys.OpenEcho(q, echostr) })
 	if err == nil {
@@ -89,7 +89,7 @@ func echoable(d doorKeys, o wecom.Opened) error {
 // ErrNotFound, ErrMalformedCallback, ErrForged; after any other error the
 // platform has to deliver again.
 func (c *Callbacks) Receive(ctx context.Context, id wecom.SuiteID, door Door, q wecom.Query, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	ctx, cancel := c.deadline(ctx)
 	defer cancel()
 	outcome, err := c.receive(ctx, id, door, q, body)
 	if err != nil {
@@ -172,6 +172,13 @@ func refusal(err error) error {
 		}
 	}
 	return fmt.Errorf("%w: %w", ErrForged, err)
+}
+
+func (c *Callbacks) deadline(ctx context.Context) (context.Context, context.CancelFunc) {
+	if c.Within > 0 {
+		return context.WithTimeout(ctx, c.Within)
+	}
+	return context.WithTimeout(ctx, answerWithin)
 }
 
 func (c *Callbacks) now() time.Time {

@@ -173,7 +173,7 @@ func (t *Tokens) Invalidate(ctx context.Context, id wecom.SuiteID, failed wecom.
 	if err != nil {
 		return err
 	}
-	if !row.token.Equal(failed.String) {
+	if !row.live() || !row.token.Equal(failed.String) {
 		return nil
 	}
 	return t.Store.expireToken(ctx, id, row.generation)

@@ -163,15 +163,15 @@ WHERE suite_id = $1 AND lease_owner = $2`
 	return nil
 }
 
-// expireToken ends a token of this generation. The first refusal in a while costs
-// no wait, the following ones do.
+// expireToken ends a token of this generation, once. The first refusal in a while
+// costs no wait, the following ones do.
 func (s *Store) expireToken(ctx context.Context, id wecom.SuiteID, generation int64) error {
 	const q = `
-UPDATE suite_tokens SET expires_at = now(), renew_at = NULL, invalidated_at = now(),
+UPDATE suite_tokens SET expires_at = NULL, renew_at = NULL, invalidated_at = now(), generation = generation + 1,
 	invalidations = CASE WHEN invalidated_at > now() - interval '10 minutes' THEN invalidations + 1 ELSE 1 END,
 	retry_at = CASE WHEN invalidated_at > now() - interval '10 minutes'
 		THEN now() + make_interval(secs => ($3::float8[])[LEAST(invalidations, cardinality($3::float8[]))]) END
-WHERE suite_id = $1 AND generation = $2 AND expires_at > now()`
+WHERE suite_id = $1 AND generation = $2`
 	waits := make([]float64, len(retryAfter))
 	for i, d := range retryAfter {
 		waits[i] = d.Seconds()
