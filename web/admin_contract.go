@@ -91,7 +91,7 @@ func checkQuery(raw string, route *routers.Route, language string) (url.Values, 
 	}
 	var fields []FieldError
 	for name, values := range query {
-		detail := ""
+		var detail string
 		switch {
 		case route.Operation.Parameters.GetByInAndName(openapi3.ParameterInQuery, name) == nil:
 			detail = say(language, "is no parameter of this call", "不是该接口的参数")

@@ -138,10 +138,10 @@ func (k *contractKeeper) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (k *contractKeeper) check(r *http.Request, resp *http.Response, body []byte) error {
-	if resp.StatusCode >= 400 && r.URL.Path != "/readyz" && resp.Header.Get("Content-Type") != "application/problem+json" {
+	if resp.StatusCode >= http.StatusBadRequest && r.URL.Path != "/readyz" && resp.Header.Get("Content-Type") != "application/problem+json" {
 		return fmt.Errorf("an error of type %q", resp.Header.Get("Content-Type"))
 	}
-	if resp.StatusCode >= 500 && resp.StatusCode != 503 {
+	if resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusServiceUnavailable {
 		return errors.New("a fault on our side")
 	}
 	if bytes.Contains(body, []byte("canary")) {

@@ -68,7 +68,7 @@ func TestBodiesThatAreNoJSON(t *testing.T) {
 func TestAStreamedBodyIsBounded(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)
-	req, err := http.NewRequestWithContext(t.Context(), "POST", a.base+"/v1/suites", io.LimitReader(endless{}, 1<<20))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.base+"/v1/suites", io.LimitReader(endless{}, 1<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestAStreamedBodyIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 413 {
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("a body without an end = %d, want 413", resp.StatusCode)
 	}
 }

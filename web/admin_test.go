@@ -75,7 +75,7 @@ func TestUnknownPathsWithAKey(t *testing.T) {
 func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t)
-	req, err := http.NewRequestWithContext(t.Context(), "GET", a.base+"/v1/suites", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, a.base+"/v1/suites", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestTwoAuthorizationHeadersAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != 401 {
+	if resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("two Authorization headers = %d, want 401", resp.StatusCode)
 	}
 }
