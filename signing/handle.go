@@ -30,6 +30,7 @@ func (d *Directory) Handle(_ context.Context, cs []changes.Change) {
 			moved.host(c.Key)
 		case changes.Everything:
 			d.forgetAll()
+		case changes.Keyring, changes.APIKey: // others' news
 		}
 	}
 	if moved.any() {

@@ -224,3 +224,5 @@ func (tr *tracer) holdNext() *held {
 	tr.hold.Store(h)
 	return h
 }
+
+func secretOf(s string) secret.String { return secret.New(s) }

@@ -25,7 +25,7 @@ const MaxList = 200
 
 // Sizes beyond which a text is cut, so that a stranger's answer cannot fill a row.
 const (
-	maxName  = 256
+	maxName  = 512 // an admin may give 128 characters of up to 4 bytes
 	maxError = 1024
 )
 

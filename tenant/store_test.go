@@ -228,8 +228,8 @@ func TestUpdate(t *testing.T) {
 	if n, err := s.Rename(ctx, a.ID, "A\x00 GmbH\xff", nil); err != nil || n.Name != "A GmbH" || n.Version != 3 {
 		t.Errorf("Rename = %+v, %v", n, err)
 	}
-	if n, err := s.Rename(ctx, a.ID, strings.Repeat("企", 300), nil); err != nil || len(n.Name) != 255 {
-		t.Errorf("Rename to a long name keeps %d bytes, %v; want 255", len(n.Name), err)
+	if n, err := s.Rename(ctx, a.ID, strings.Repeat("企", 300), nil); err != nil || len(n.Name) != 510 {
+		t.Errorf("Rename to a long name keeps %d bytes, %v; want 510", len(n.Name), err)
 	}
 	both, err := s.Update(ctx, a.ID, tenant.Update{Disabled: new(false), Name: new("B")}, nil)
 	if err != nil || both.Status != tenant.Active || both.Name != "B" {
