@@ -173,7 +173,7 @@ func (s *Server) installCookieName() string {
 func (s *Server) https() bool { return strings.HasPrefix(s.PublicURL, "https://") }
 
 func (s *Server) setInstallCookie(c *gin.Context, value string, life time.Duration) {
-	http.SetCookie(c.Writer, &http.Cookie{
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // Secure wherever the public URL is https; over http a browser would drop it
 		Name: s.installCookieName(), Value: value, Path: "/", MaxAge: int(life / time.Second),
 		Secure: s.https(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})

@@ -325,7 +325,7 @@ func TestVerificationFiles(t *testing.T) {
 		return resp
 	}
 	resp := get("h5.example.com", "/WW_verify_abcdefgh.txt")
-	if body := bodyOf(t, resp); resp.StatusCode != 200 || body != "content1" || resp.Header.Get("Content-Type") != typePlain || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+	if body := bodyOf(t, resp); resp.StatusCode != http.StatusOK || body != "content1" || resp.Header.Get("Content-Type") != typePlain || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("%d %q %v, want the file as text, not sniffed", resp.StatusCode, body, resp.Header)
 	}
 	for _, tt := range []struct{ host, path string }{

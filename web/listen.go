@@ -60,13 +60,15 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, o ServeOptions)
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.FinishFor) // ctx has ended; what is in flight has not
 	defer cancel()
 	closed := ln.Close()
-	<-served
-	time.Sleep(min(time.Second, o.FinishFor/10))
-	if closed != nil {
-		return fmt.Errorf("close %s: %w", ln.Addr(), closed)
+	if err := <-served; closed == nil && !errors.Is(err, net.ErrClosed) {
+		closed = err
 	}
+	time.Sleep(min(time.Second, o.FinishFor/10))
 	if err := server.Shutdown(finish); err != nil {
 		return fmt.Errorf("requests on %s were cut after %s: %w", ln.Addr(), o.FinishFor, errors.Join(err, server.Close()))
+	}
+	if closed != nil {
+		return fmt.Errorf("close %s: %w", ln.Addr(), closed)
 	}
 	return nil
 }

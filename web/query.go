@@ -24,7 +24,7 @@ type signQuery struct {
 func parseSignQuery(raw string, withAgent bool) (signQuery, error) {
 	var q signQuery
 	var first error
-	var seen [4]bool
+	seen := 0 // a bit per slot
 	fail := func(err error) {
 		if first == nil {
 			first = err
@@ -57,13 +57,13 @@ func parseSignQuery(raw string, withAgent bool) (signQuery, error) {
 			fail(unknownParameter(rawName))
 			continue
 		}
-		if seen[slot] {
+		if seen&(1<<slot) != 0 {
 			fail(invalid(name,
 				fmt.Sprintf("The parameter %s occurs more than once. Pass the page's URL through encodeURIComponent, so that its own parameters stay inside url.", name),
 				fmt.Sprintf("参数 %s 重复。请先用 encodeURIComponent 编码页面 URL，避免其自身参数泄漏到本接口。", name)))
 			continue
 		}
-		seen[slot] = true
+		seen |= 1 << slot
 		value, ok := decode(rawValue)
 		if !ok {
 			fail(invalid(name,
@@ -91,7 +91,7 @@ func parseSignQuery(raw string, withAgent bool) (signQuery, error) {
 				fmt.Sprintf("参数 %s 为空，请去掉该参数或填写值。", name)))
 		}
 	}
-	if !seen[0] {
+	if seen&1 == 0 {
 		fail(invalid("url",
 			"The parameter url is missing: encodeURIComponent(location.href.split('#')[0]).",
 			"缺少参数 url，应为 encodeURIComponent(location.href.split('#')[0])。"))

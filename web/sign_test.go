@@ -272,7 +272,7 @@ func TestLongestURLFits(t *testing.T) {
 	t.Cleanup(ts.Close)
 	page := "https://a.com/?"
 	page += strings.Repeat("你", (tenant.MaxURL-len(page))/3)
-	if resp := send(t, "GET", ts.URL+"/api/jssdk/config-signature?url="+url.QueryEscape(page), nil); resp.StatusCode != 200 || got != len(page) {
+	if resp := send(t, "GET", ts.URL+"/api/jssdk/config-signature?url="+url.QueryEscape(page), nil); resp.StatusCode != http.StatusOK || got != len(page) {
 		t.Errorf("a URL of %d bytes = %d, signed %d bytes", len(page), resp.StatusCode, got)
 	}
 	resp := send(t, "GET", ts.URL+"/api/jssdk/config-signature?url="+url.QueryEscape(page+"你"), nil)

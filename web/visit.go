@@ -57,6 +57,3 @@ func visitOf(ctx context.Context) *visit {
 	}
 	return &visit{}
 }
-
-// requestID is the id of the request that ctx belongs to.
-func requestID(ctx context.Context) string { return visitOf(ctx).id }
