@@ -58,6 +58,7 @@ CREATE TABLE callback_events (
     door text NOT NULL,
     info_type text NOT NULL,
     corp_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    receive_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
     event_time timestamp with time zone,
     payload_sealed bytea,
     state text NOT NULL,

@@ -41,8 +41,23 @@ func New(t testing.TB) *pgxpool.Pool {
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)
 	}
-	t.Cleanup(pool.Close)
+	t.Cleanup(func() { closePool(t, pool) })
 	return pool
+}
+
+// closePool waits for connections that are still in use, but not for ever.
+func closePool(t testing.TB, pool *pgxpool.Pool) {
+	t.Helper()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		pool.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(patience / 4):
+		t.Errorf("pgtest: the test did not give back %d connections of its pool", pool.Stat().AcquiredConns())
+	}
 }
 
 // URL answers with the URL of a fresh migrated database, dropped when the test ends.
