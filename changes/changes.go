@@ -21,7 +21,7 @@ const (
 	Keyring     Topic = "keyring"     // Key: empty. The keyset was rotated.
 	APIKey      Topic = "api_key"     // Key: id of the API key.
 	NewTenant   Topic = "new_tenant"  // Key: suite_id + "/" + corp_id.
-	Hosts       Topic = "hosts"       // Key: empty. Which tenant a page's host leads to may have changed.
+	Hosts       Topic = "hosts"       // Key: a host, or empty for any. Which tenant its pages, and those below it, lead to may have changed.
 
 	// Everything is never appended. A Listener hands it out when it was away for
 	// too long to know what it missed: forget all that is held.
