@@ -246,6 +246,25 @@ func TestNaughtyNamesComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+// The longest name that the contract allows is stored whole, whatever its characters are.
+func TestTheLongestNames(t *testing.T) {
+	t.Parallel()
+	a, targets := stage(t)
+	for _, target := range targets {
+		property := schemaOf(t, target).Properties["name"]
+		if property == nil || target == "POST /v1/suites" || target == "POST /v1/tenants" {
+			continue // they are covered by their PATCH
+		}
+		for _, character := range []string{"x", "中", "👾"} {
+			name := strings.Repeat(character, int(*property.Value.MaxLength))
+			if got := a.send(target, object{"name": name}).object()["name"]; got != name {
+				t.Errorf("%s with %d times %s answers %v", target, *property.Value.MaxLength, character, got)
+			}
+			a.send(target, object{"name": name + character}).refused(400, "invalid_request")
+		}
+	}
+}
+
 func TestErrorsSpeakChinese(t *testing.T) {
 	t.Parallel()
 	a, _ := stage(t)

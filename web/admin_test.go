@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -293,6 +294,38 @@ func TestIfMatchIsHonoured(t *testing.T) {
 	}
 	a.call("DELETE", things[3].path, nil, "If-Match", "*").want(204)
 	a.call("PUT", things[3].path, nil, "If-Match", "*").refused(412, "version_conflict")
+}
+
+// Of many admins who have seen the same version, one changes it.
+func TestNoUpdateIsLost(t *testing.T) {
+	t.Parallel()
+	a := newAdmin(t)
+	a.call("POST", "/v1/suites", internalSuite("ours")).want(201)
+	path := a.addTenant("ours", "ww1")
+	for _, thing := range []struct{ method, path string }{
+		{"PATCH", "/v1/suites/ours"}, {"PATCH", path}, {"PUT", path + "/domains/h5.example.com"},
+	} {
+		if thing.method == "PUT" {
+			a.call("PUT", thing.path, nil).want(200)
+		}
+		seen := a.call("GET", thing.path, nil).want(200).header.Get("ETag")
+		statuses := make([]int, 8)
+		var wg sync.WaitGroup
+		for i := range statuses {
+			wg.Go(func() {
+				body := object{"name": fmt.Sprint("N", i)}
+				if thing.method == "PUT" {
+					body = object{"exact": true}
+				}
+				statuses[i] = a.call(thing.method, thing.path, body, "If-Match", seen).status
+			})
+		}
+		wg.Wait()
+		slices.Sort(statuses)
+		if diff := cmp.Diff([]int{200, 412, 412, 412, 412, 412, 412, 412}, statuses); diff != "" {
+			t.Errorf("%s %s by eight at once (-want +got):\n%s", thing.method, thing.path, diff)
+		}
+	}
 }
 
 func TestASuiteInUseIsNotDeleted(t *testing.T) {
