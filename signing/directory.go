@@ -206,6 +206,9 @@ func (d *Directory) runLoad(ctx context.Context, id uuid.UUID, f *flight[*entry]
 // The caller holds mu, and has seen that nothing was told since the read began.
 func (d *Directory) hold(e *entry) {
 	if old, ok := d.tenants.GetEntryQuietly(e.id); ok {
+		if old.Value.read > e.read {
+			return // a slow read does not replace one that began after it
+		}
 		e.pace = old.Value.pace
 	}
 	d.tenants.Set(e.id, e)
