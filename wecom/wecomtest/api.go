@@ -22,7 +22,7 @@ type endpoint struct {
 	api  string // as it is named in calls, faults and limits
 	path string // below /cgi-bin/
 	post bool   // parameters come as a JSON object
-	work func(*Server, *call) (reply, *refusal)
+	run  func(*Server, *call) (reply, *refusal)
 }
 
 var endpoints = []endpoint{
@@ -192,7 +192,7 @@ func (s *Server) work(c *call) (reply, *refusal) {
 	if c.bad != nil {
 		return nil, c.bad
 	}
-	out, refused := c.endpoint.work(s, c)
+	out, refused := c.run(s, c)
 	if refused != nil {
 		s.countWrongSecret(c, refused)
 	}
@@ -275,7 +275,7 @@ func write(w http.ResponseWriter, out reply) {
 func writeBytes(w http.ResponseWriter, b []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(b) // the client may have left
+	_, _ = w.Write(b) //nolint:gosec // JSON, and said to be; the client may have left
 }
 
 // cut ends a connection without an answer.

@@ -264,7 +264,7 @@ func TestControlsAreNotOpenToPages(t *testing.T) {
 		t.Fatal(err)
 	}
 	res.Body.Close()
-	if h := res.Header; res.StatusCode != 204 || h.Get("Access-Control-Allow-Headers") != "Content-Type" || !strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") {
+	if h := res.Header; res.StatusCode != http.StatusNoContent || h.Get("Access-Control-Allow-Headers") != "Content-Type" || !strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") {
 		t.Errorf("the preflight is answered %d %v", res.StatusCode, h)
 	}
 }

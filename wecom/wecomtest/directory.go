@@ -170,7 +170,7 @@ func (s *Server) checkCorp(in Corp) error {
 		if co != nil && slices.ContainsFunc(co.apps, func(b *app) bool { return !b.internal() && b.installed && b.hasAgent(a.AgentID) }) {
 			return fmt.Errorf("%w: agent_id %d is a suite's in this corp", ErrConflict, a.AgentID)
 		}
-		if owner := s.secrets[a.Secret]; a.Secret != "" && owner != nil && !(owner.corp == co && owner.internal() && owner.hasAgent(a.AgentID)) {
+		if owner := s.secrets[a.Secret]; owner != nil && (owner.corp != co || !owner.internal() || !owner.hasAgent(a.AgentID)) {
 			return fmt.Errorf("%w: apps: another app has the secret of agent_id %d", ErrConflict, a.AgentID)
 		}
 	}

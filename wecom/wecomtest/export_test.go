@@ -1,5 +1,7 @@
 package wecomtest
 
+import "testing"
+
 // Routes are the operations that the server knows, as "METHOD /path".
 func (s *Server) Routes() []string {
 	var list []string
@@ -12,3 +14,6 @@ func (s *Server) Routes() []string {
 	}
 	return list
 }
+
+// Wrap makes a Sim of a server that a test started itself.
+func Wrap(t testing.TB, s *Server, url string) *Sim { return &Sim{Server: s, URL: url, t: t} }

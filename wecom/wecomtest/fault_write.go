@@ -36,6 +36,7 @@ func (f *activeFault) before(s *Server, w http.ResponseWriter, r *http.Request) 
 	case HTML:
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(f.n)
+		//nolint:gosec // a number, and the text that belongs to it
 		fmt.Fprintf(w, "<html><head><title>%d</title></head><body><center><h1>%[1]d %[2]s</h1></center></body></html>\n", f.n, http.StatusText(f.n))
 	case Empty:
 		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
@@ -100,6 +101,7 @@ func (f *activeFault) write(s *Server, w http.ResponseWriter, r *http.Request, o
 		out = out.asStrings()
 	case ContentType:
 		w = otherType{w, f.text("text/html")}
+	default: // writeBytes knows the others
 	}
 	b, err := json.Marshal(out)
 	if err != nil {

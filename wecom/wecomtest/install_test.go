@@ -54,7 +54,7 @@ func TestInstallPage(t *testing.T) {
 	w, rc := callbackWorld(t)
 	w.AddCorp(wecomtest.Corp{CorpID: "wwcorp", Name: "<b>Corp</b>"})
 	res, body := w.visit("GET", w.installLink(nil), ourPage, nil)
-	if res.StatusCode != 200 || !strings.Contains(body, `value="wwcorp"`) || strings.Contains(body, "<b>Corp") || !strings.Contains(body, "&lt;b&gt;Corp") {
+	if res.StatusCode != http.StatusOK || !strings.Contains(body, `value="wwcorp"`) || strings.Contains(body, "<b>Corp") || !strings.Contains(body, "&lt;b&gt;Corp") {
 		t.Fatalf("the page is %d %s", res.StatusCode, body)
 	}
 	session := regexp.MustCompile(`name="session" value="([^"]+)"`).FindStringSubmatch(body)[1]
@@ -150,7 +150,7 @@ func TestInstallUnpublished(t *testing.T) {
 			t.Fatalf("set_session_info answered %v", a)
 		}
 	})
-	if res, body := w.visit("GET", link, ourPage, nil); res.StatusCode != 200 {
+	if res, body := w.visit("GET", link, ourPage, nil); res.StatusCode != http.StatusOK {
 		t.Errorf("answered %d %s", res.StatusCode, body)
 	}
 }
@@ -158,7 +158,7 @@ func TestInstallUnpublished(t *testing.T) {
 func TestFrontPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if res, body := w.visit("GET", "/", "", nil); res.StatusCode != 200 || !strings.Contains(body, "/sim/openapi.yaml") {
+	if res, body := w.visit("GET", "/", "", nil); res.StatusCode != http.StatusOK || !strings.Contains(body, "/sim/openapi.yaml") {
 		t.Errorf("answered %d %s", res.StatusCode, body)
 	}
 }

@@ -1,7 +1,7 @@
 package wecomtest_test
 
 import (
-	"crypto/sha1" //nolint:gosec // the JS-SDK signature is SHA-1 by definition
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"testing"

@@ -390,7 +390,7 @@ func TestReplyShapes(t *testing.T) {
 		}
 	}
 
-	if got, want := v2["auth_corp_info"], map[string]any(map[string]any{"corpid": "wpopen", "corp_name": "Corp"}); !cmp.Equal(got, any(want)) {
+	if got, want := v2["auth_corp_info"], map[string]any{"corpid": "wpopen", "corp_name": "Corp"}; !cmp.Equal(got, any(want)) {
 		t.Errorf("v2/get_permanent_code: auth_corp_info %v, want %v", got, want)
 	}
 	if _, has := info1["auth_corp_info"].(map[string]any)["corp_wxqrcode"]; !has {

@@ -154,7 +154,7 @@ func TestRetries(t *testing.T) {
 		answer http.HandlerFunc
 		why    string
 	}{
-		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "HTTP status 500"},
+		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "HTTP status 500"},
 		{"redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, "HTTP status 302"},
 		{"success with a newline", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "success\n") }, "not exactly success"},
 		{"JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `"success"`) }, "not exactly success"},
@@ -206,7 +206,7 @@ func TestRetryThatArrives(t *testing.T) {
 	t.Parallel()
 	w, rc := callbackWorld(t)
 	w.PushSuiteTicket(w.suite.SuiteID)
-	rc.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) })
+	rc.answers(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	w.Install(w.suite.SuiteID, "wwcorp", wecomtest.Market)
 	rc.answers(nil)
 	w.clock.Advance(time.Minute)

@@ -42,7 +42,9 @@ type Server struct {
 	loading    bool // what is put in comes from the state file
 	stopSave   func() bool
 
-	closing context.Context // ends with Close: deliveries and waiting clients stop
+	// closing is the simulator's own life: it ends with Close. What the simulator
+	// does by itself has no caller whose context it could run in.
+	closing context.Context
 	close   context.CancelFunc
 	working sync.WaitGroup // deliveries and saves under way
 	saving  sync.Mutex     // one save at a time
