@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -324,3 +325,5 @@ func quiet() *slog.Logger {
 	}
 	return slog.New(slog.DiscardHandler)
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }
