@@ -48,14 +48,28 @@ func dockerAnswers(ctx context.Context) bool {
 	return exec.CommandContext(ctx, "docker", "info").Run() == nil
 }
 
-// startContainer runs the image that SUITESIGN_TEST_POSTGRES_IMAGE names:
-// postgres:17-alpine unless set, where a registry can be reached.
+// builtImage is what image.sh makes of the PostgreSQL that is installed here.
+const builtImage = "suitesign-postgres:test"
+
+// startContainer runs the image that SUITESIGN_TEST_POSTGRES_IMAGE names, else the
+// one that image.sh makes, else the public one.
 func startContainer(ctx context.Context) error {
 	image := os.Getenv("SUITESIGN_TEST_POSTGRES_IMAGE")
 	if image == "" {
-		image = "suitesign-postgres:test"
-		if exec.CommandContext(ctx, "docker", "image", "inspect", image).Run() != nil {
+		image = builtImage
+		if exec.CommandContext(ctx, "docker", "image", "inspect", image).Run() != nil && exec.CommandContext(ctx, "./image.sh", image).Run() != nil {
 			image = "postgres:17-alpine"
+		}
+	}
+	// The reaper is an image of its own, from a registry that may be out of reach;
+	// this run takes its container down itself. And inside of a container (there is
+	// a /.dockerenv) it would look for the engine's ports on the gateway, although
+	// an engine that was started beside it publishes them on loopback.
+	for name, value := range map[string]string{"TESTCONTAINERS_RYUK_DISABLED": "true", "TESTCONTAINERS_HOST_OVERRIDE": "127.0.0.1"} {
+		if os.Getenv(name) == "" {
+			if err := os.Setenv(name, value); err != nil {
+				return err
+			}
 		}
 	}
 	c, err := testcontainers.Run(ctx, image,
