@@ -179,10 +179,10 @@ func TestTheSDKRegistersAndCalls(t *testing.T) {
 	for _, tt := range []struct {
 		name, agent, client string
 		flags               []chromedp.ExecAllocatorOption
-		wechat              bool
+		wechat, narrow      bool
 	}{
 		{name: "browser", client: "WeCom"},
-		{name: "browser-dark-320", client: "WeCom", flags: []chromedp.ExecAllocatorOption{chromedp.Flag("force-dark-mode", true), chromedp.WindowSize(320, 800)}},
+		{name: "browser-dark-320", client: "WeCom", flags: []chromedp.ExecAllocatorOption{chromedp.Flag("force-dark-mode", true)}, narrow: true},
 		{name: "wecom-iphone", agent: weComPhone, client: "WeCom 4.1.36"},
 		{name: "wecom-android-dark", agent: weComAndroid, client: "WeCom 4.1.36"},
 		{name: "wecom-3.0.20", agent: weComOld, client: "WeCom 3.0.20"},
@@ -196,6 +196,9 @@ func TestTheSDKRegistersAndCalls(t *testing.T) {
 			b := openTab(t, flags...)
 			if tt.agent != "" {
 				b.injectClient(d)
+			}
+			if tt.narrow { // a window of headless Chromium has at least 500 px
+				inTab(b, chromedp.EmulateViewport(320, 800))
 			}
 			b.open(d.PageURL)
 			b.screenshot("page")

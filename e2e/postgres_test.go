@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -92,7 +93,7 @@ func startContainer(ctx context.Context) error {
 		return err
 	}
 	server.from = "testcontainers, " + image
-	server.url = fmt.Sprintf("postgres://postgres@%s:%s/postgres?sslmode=disable", host, port.Port())
+	server.url = "postgres://postgres@" + net.JoinHostPort(host, port.Port()) + "/postgres?sslmode=disable"
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		conn, err := pgx.Connect(ctx, server.url)
 		if err == nil {

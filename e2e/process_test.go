@@ -31,7 +31,7 @@ type process struct {
 func startProcess(t *testing.T, name string, environ []string, program string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, ended: make(chan struct{}),
-		cmd: exec.Command(filepath.Join(bin, program), args...)} //nolint:gosec // our own binary
+		cmd: exec.Command(filepath.Join(bin, program), args...)}
 	// Nothing of the caller's configuration reaches the product.
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "SUITESIGN_") {

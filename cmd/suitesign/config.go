@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -319,7 +320,7 @@ func (c *Config) checkNumbers(found *faults) {
 func checkAddr(found *faults, name, addr string) {
 	if _, port, err := net.SplitHostPort(addr); err != nil {
 		found.add("%s is %q: use host:port, like 127.0.0.1:8081, or :port", name, addr)
-	} else if _, err := net.LookupPort("tcp", port); err != nil {
+	} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		found.add("%s is %q: %q is not a port", name, addr, port)
 	}
 }

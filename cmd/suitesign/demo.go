@@ -112,11 +112,10 @@ func (d *demoRun) everything(databaseURL string) error {
 		return errors.Join(err, d.sim.Close(), simServer.Close())
 	})
 	group.Go(func() error {
-		err := d.story(ctx)
-		if err != nil && d.ctx.Err() != nil {
-			return nil // Ctrl-C before the demo was up
+		if err := d.story(ctx); d.ctx.Err() == nil { // else it was Ctrl-C, before the demo was up
+			return err
 		}
-		return err
+		return nil
 	})
 	return group.Wait()
 }
@@ -189,9 +188,11 @@ func localURL(port int) string { return "http://" + net.JoinHostPort("127.0.0.1"
 
 // pageURL is the demo page's: the one address that is not 127.0.0.1, because a
 // trusted domain is a name.
-func (d *demoRun) pageURL() string { return fmt.Sprintf("http://%s:%d/demo/", demoHost, d.PublicPort) }
+func (d *demoRun) pageURL() string { return "http://" + d.trustedDomain() + "/demo/" }
 
-func (d *demoRun) trustedDomain() string { return fmt.Sprintf("%s:%d", demoHost, d.PublicPort) }
+func (d *demoRun) trustedDomain() string {
+	return net.JoinHostPort(demoHost, strconv.Itoa(d.PublicPort))
+}
 
 func listenLocal(ctx context.Context, port int, variable string) (net.Listener, error) {
 	var lc net.ListenConfig
@@ -216,7 +217,7 @@ type demoFile struct {
 	PublicURL     string `json:"public_url"`
 	AdminURL      string `json:"admin_url"`
 	SimURL        string `json:"sim_url"`
-	APIKey        string `json:"api_key"` //nolint:gosec // the demo's key is for the reader
+	APIKey        string `json:"api_key"`
 	SuiteID       string `json:"suite_id"`
 	CorpID        string `json:"corp_id"`
 	AgentID       int64  `json:"agent_id"`

@@ -20,7 +20,7 @@ import (
 // what the first one sealed.
 type demoKeys struct {
 	MasterKey      string `json:"master_key"`
-	APIKey         string `json:"api_key"` //nolint:gosec // read from a file of mode 0600
+	APIKey         string `json:"api_key"`
 	SuiteSecret    string `json:"suite_secret"`
 	CallbackToken  string `json:"callback_token"`
 	EncodingAESKey string `json:"encoding_aes_key"`

@@ -58,12 +58,12 @@ const firstPassed = 3
 // passedSockets finds the sockets that a service manager passed: named public and
 // admin by LISTEN_FDNAMES, in this order where they have no names.
 func passedSockets(getenv func(string) string) (map[string]uintptr, error) {
-	if pid, err := strconv.Atoi(getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
-		return nil, nil
+	if getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
+		return nil, nil // none, or somebody else's
 	}
 	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
 	if err != nil || n < 1 {
-		return nil, nil
+		return nil, fmt.Errorf("LISTEN_FDS is %q: a number of sockets from 1 on belongs there", getenv("LISTEN_FDS"))
 	}
 	known := []string{"public", "admin"}
 	names := known

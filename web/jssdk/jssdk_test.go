@@ -3,6 +3,7 @@ package jssdk_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -12,7 +13,7 @@ import (
 
 func TestServesThePublishedFileUnmodified(t *testing.T) {
 	w := httptest.NewRecorder()
-	jssdk.Handler().ServeHTTP(w, httptest.NewRequest("GET", jssdk.Path, nil))
+	jssdk.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, jssdk.Path, nil))
 	sum := sha256.Sum256(w.Body.Bytes())
 	if got := hex.EncodeToString(sum[:]); got != jssdk.SHA256 {
 		t.Errorf("sha256 = %s, want %s", got, jssdk.SHA256)
