@@ -3,6 +3,7 @@ package wecomtest
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"suitesign/wecom"
@@ -120,6 +121,7 @@ type suite struct {
 	tokens   slot
 	apps     map[wecom.CorpID]*app // by the corp's corp_id
 	verified map[PushDoor]string   // door -> the URL that answered the verification
+	verifies sync.Mutex            // one verification at a time; never taken while the state is locked
 	stopPush func() bool
 	pushedAt time.Time
 }

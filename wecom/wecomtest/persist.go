@@ -40,7 +40,8 @@ func (s *Server) changed() {
 		return
 	}
 	s.dirty = true
-	t := time.AfterFunc(s.cfg.SaveAfter, func() {
+	// A large state takes a while to write: it gets a small share of the time.
+	t := time.AfterFunc(max(s.cfg.SaveAfter, 20*s.saveTook), func() {
 		if !s.begin() {
 			return
 		}
@@ -62,7 +63,9 @@ func (s *Server) Save() error {
 	defer s.saving.Unlock()
 	s.mu.Lock()
 	s.dirty = false
+	began := time.Now()
 	out := s.snapshot()
+	s.saveTook = time.Since(began)
 	s.mu.Unlock()
 	b, err := json.Marshal(out)
 	if err != nil {

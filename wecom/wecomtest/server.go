@@ -41,6 +41,7 @@ type Server struct {
 	dirty      bool
 	loading    bool // what is put in comes from the state file
 	stopSave   func() bool
+	saveTook   time.Duration // what the latest save kept everybody waiting
 
 	// closing is the simulator's own life: it ends with Close. What the simulator
 	// does by itself has no caller whose context it could run in.

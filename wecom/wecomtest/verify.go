@@ -24,11 +24,18 @@ type Verification struct {
 // ensureVerified checks a door's URL unless it has passed before. As on the
 // platform, nothing is pushed before that.
 func (s *Server) ensureVerified(ctx context.Context, su *suite, door PushDoor, corpID wecom.CorpID) error {
-	s.mu.Lock()
-	where := su.url(door, corpID)
-	done := su.SkipVerification || su.verified[door] == su.url(door, "")
-	s.mu.Unlock()
-	if done {
+	passed := func() (string, bool) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return su.url(door, corpID), su.SkipVerification || su.verified[door] == su.url(door, "")
+	}
+	if _, ok := passed(); ok {
+		return nil
+	}
+	su.verifies.Lock()
+	defer su.verifies.Unlock()
+	where, ok := passed() // by another push, meanwhile
+	if ok {
 		return nil
 	}
 	if err := s.verify(ctx, su, where); err != nil {
