@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -17,19 +16,25 @@ const maxBody = 64 << 10
 
 // door is what every request of a listener passes: see the package's card.
 type door struct {
-	listener string
-	proxies  proxies
-	log      *slog.Logger
-	metrics  *Metrics
-	quick    map[string]quickRoute // answered without the router
-	next     http.Handler
+	proxies proxies
+	reports *reports
+	quick   map[string]quickRoute // answered without the router
+	next    http.Handler
 }
 
 // quickRoute answers a path that the router does not see. It is given every
 // method and reads no body.
-type quickRoute func(v *visit, r *http.Request) error
+type quickRoute struct {
+	answer func(v *visit, r *http.Request) error
+	get    *report // of its GETs, found once
+}
 
-// Values of headers that every answer carries. They are shared: nobody appends to them.
+// answer takes a path from the router.
+func (d *door) answer(path string, with func(v *visit, r *http.Request) error) {
+	d.quick[path] = quickRoute{answer: with, get: d.reports.of(http.MethodGet, path)}
+}
+
+// Values of headers that answers carry. They are shared: nobody appends to them.
 var (
 	valueNosniff    = []string{"nosniff"}
 	valueNoReferrer = []string{"no-referrer"}
@@ -47,20 +52,24 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if v.id == "" {
 		v.id = uuid.Must(uuid.NewV7()).String()
 	}
+	v.idHeader[0] = v.id
 	h := w.Header()
-	h["X-Request-Id"] = []string{v.id}
+	h["X-Request-Id"] = v.idHeader[:]
 	h["X-Content-Type-Options"] = valueNosniff
-	h["Referrer-Policy"] = valueNoReferrer
-	h["Content-Security-Policy"] = valuePolicy
 	defer d.leave(v, r)
 
 	if route, ok := d.quick[r.URL.Path]; ok {
 		v.route = r.URL.Path
-		if err := route(v, r); err != nil {
+		if r.Method == http.MethodGet {
+			v.report = route.get
+		}
+		if err := route.answer(v, r); err != nil {
 			refuse(v, r, v, err)
 		}
 		return
 	}
+	h["Referrer-Policy"] = valueNoReferrer
+	h["Content-Security-Policy"] = valuePolicy
 	inner := r.WithContext(context.WithValue(r.Context(), visitKey{}, v))
 	if r.Method == http.MethodHead {
 		inner.Method = http.MethodGet // net/http sends no body: it looks at the request it made
@@ -94,53 +103,11 @@ func (d *door) leave(v *visit, r *http.Request) {
 	if v.status == 0 && !cut {
 		v.status = http.StatusOK // net/http sends it for a handler that wrote nothing
 	}
-	d.report(v, r, stack)
+	if v.report == nil {
+		v.report = d.reports.of(v.method, v.route)
+	}
+	v.report.write(r.Context(), v, stack)
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
 }
-
-// report writes the one log line of a request and counts it. The line has no
-// query string and no header: both can hold what must not be logged.
-func (d *door) report(v *visit, r *http.Request, stack string) {
-	took := time.Since(v.start)
-	d.metrics.meterOf(d.listener, v.method, v.route).observe(v.status, took)
-	level := slog.LevelInfo
-	switch {
-	case v.err != nil && v.status >= http.StatusInternalServerError:
-		level = slog.LevelError
-	case probes[v.route]:
-		level = slog.LevelDebug
-	}
-	ctx := r.Context()
-	if !d.log.Enabled(ctx, level) {
-		return
-	}
-	attrs := make([]slog.Attr, 0, 13)
-	attrs = append(attrs,
-		slog.String("listener", d.listener),
-		slog.String("method", v.method),
-		slog.String("route", v.route),
-		slog.Int("status", v.status),
-		slog.Int64("bytes", v.bytes),
-		slog.Duration("duration", took),
-		slog.String("ip", v.ip.String()),
-		slog.String("request_id", v.id),
-	)
-	if v.key != "" {
-		attrs = append(attrs, slog.String("api_key", v.key))
-	}
-	if v.code != "" {
-		attrs = append(attrs, slog.String("code", v.code))
-	}
-	if v.err != nil {
-		attrs = append(attrs, slog.String("error", v.err.Error()))
-	}
-	if stack != "" {
-		attrs = append(attrs, slog.String("stack", stack))
-	}
-	d.log.LogAttrs(ctx, level, "request", attrs...)
-}
-
-// probes are asked every few seconds by machines: their lines are for debugging.
-var probes = map[string]bool{"/healthz": true, "/readyz": true, "/metrics": true}

@@ -68,7 +68,7 @@ func open(t *testing.T, s *Server, routes func(r *gin.Engine)) *httptest.Server 
 	t.Helper()
 	r := s.router()
 	routes(r)
-	ts := httptest.NewServer(s.door("public", nil, r))
+	ts := httptest.NewServer(s.door("public", r))
 	t.Cleanup(ts.Close)
 	return ts
 }
@@ -244,7 +244,7 @@ func TestEveryAnswerCarriesTheDoorsHeaders(t *testing.T) {
 	t.Parallel()
 	s, _ := newServer()
 	ts := open(t, s, func(r *gin.Engine) { r.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "ok") }) })
-	for _, path := range []string{"/", "/nowhere"} {
+	for _, path := range []string{"/", "/nowhere"} { // signatures, for programs only, are not sniffed, and that is all
 		h := send(t, "GET", ts.URL+path, nil).Header
 		for name, want := range map[string]string{
 			"X-Content-Type-Options":  "nosniff",

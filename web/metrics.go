@@ -3,8 +3,6 @@ package web
 import (
 	"net/http"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,8 +23,6 @@ type Metrics struct {
 	refreshes  *prometheus.CounterVec   // outcome
 	calls      *prometheus.CounterVec   // api, code
 	callTimes  *prometheus.HistogramVec // api
-
-	meters sync.Map // meterKey -> *meter
 }
 
 // requestBuckets reach from a signature out of memory to the longest wait for the platform.
@@ -98,49 +94,4 @@ func (c *signatureCounters) refused(code string) { c.outcome.WithLabelValues(cod
 // handler serves the registry in the text format.
 func (m *Metrics) handler() http.Handler {
 	return promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{Registry: m.Registry})
-}
-
-type meterKey struct{ listener, method, route string }
-
-// meter counts one route's requests with its labels resolved once.
-type meter struct {
-	seconds  prometheus.Observer
-	requests *prometheus.CounterVec
-	status   [600]atomic.Pointer[prometheus.Counter]
-}
-
-// meterOf finds the meter of a route. Methods outside of the usual ones share one.
-func (m *Metrics) meterOf(listener, method, route string) *meter {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
-	default:
-		method = "other"
-	}
-	if route == "" {
-		route = "none"
-	}
-	key := meterKey{listener, method, route}
-	if found, ok := m.meters.Load(key); ok {
-		return found.(*meter)
-	}
-	found, _ := m.meters.LoadOrStore(key, &meter{
-		seconds:  m.durations.WithLabelValues(listener, method, route),
-		requests: m.requests.MustCurryWith(prometheus.Labels{"listener": listener, "method": method, "route": route}),
-	})
-	return found.(*meter)
-}
-
-// observe counts one answer.
-func (m *meter) observe(status int, d time.Duration) {
-	m.seconds.Observe(d.Seconds())
-	if status < 0 || status >= len(m.status) {
-		status = 0
-	}
-	counter := m.status[status].Load()
-	if counter == nil {
-		made := m.requests.WithLabelValues(strconv.Itoa(status))
-		m.status[status].Store(&made)
-		counter = &made
-	}
-	(*counter).Inc()
 }

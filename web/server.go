@@ -61,11 +61,11 @@ func (s *Server) Public() http.Handler {
 		r.GET("/demo/*file", gin.WrapH(s.DemoPage))
 		r.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "/demo/") })
 	}
-	return s.door("public", map[string]quickRoute{
-		"/api/jssdk/config-signature": s.sign(signing.Config, "config"),
-		"/api/jssdk/agent-signature":  s.sign(signing.Agent, "agent"),
-		"/api/jssdk/signatures":       s.sign(signing.Both, "both"),
-	}, r)
+	d := s.door("public", r)
+	d.answer("/api/jssdk/config-signature", s.sign(signing.Config, "config"))
+	d.answer("/api/jssdk/agent-signature", s.sign(signing.Agent, "agent"))
+	d.answer("/api/jssdk/signatures", s.sign(signing.Both, "both"))
+	return d
 }
 
 // Admin is the handler of the listener for operators and admins.
@@ -78,7 +78,7 @@ func (s *Server) Admin() http.Handler {
 		r.GET("/debug/pprof/*profile", gin.WrapF(profile))
 	}
 	s.registerAdmin(r)
-	return s.door("admin", nil, r)
+	return s.door("admin", r)
 }
 
 // router is gin without its own ideas: no redirects, no logger, no recovery,
@@ -128,12 +128,15 @@ func noteRoute(c *gin.Context) {
 	visitOf(c.Request.Context()).route = c.FullPath()
 }
 
-func (s *Server) door(listener string, quick map[string]quickRoute, next http.Handler) http.Handler {
+func (s *Server) door(listener string, next http.Handler) *door {
 	log := s.Log
 	if log == nil {
 		log = slog.Default()
 	}
-	return &door{listener: listener, proxies: s.TrustedProxies, log: log, metrics: s.Metrics, quick: quick, next: next}
+	return &door{
+		proxies: s.TrustedProxies, quick: make(map[string]quickRoute), next: next,
+		reports: &reports{listener: listener, handler: log.Handler(), metrics: s.Metrics},
+	}
 }
 
 // profile is net/http/pprof without its registration on http.DefaultServeMux's paths.

@@ -36,7 +36,7 @@ type signEndpoint struct {
 	counters *signatureCounters
 }
 
-func (s *Server) sign(want signing.Want, kind string) quickRoute {
+func (s *Server) sign(want signing.Want, kind string) func(*visit, *http.Request) error {
 	return signEndpoint{s, want, s.Metrics.signatureCounters(kind)}.answer
 }
 
@@ -80,11 +80,11 @@ func (e signEndpoint) try(v *visit, r *http.Request) (signQuery, error) {
 	}
 	h := v.Header()
 	if origin != nil { // Sign refuses one that is not the page's
-		h["Access-Control-Allow-Origin"] = []string{*origin}
+		h["Access-Control-Allow-Origin"] = r.Header["Origin"]
 		h["Access-Control-Expose-Headers"] = valueExposed
 	}
 	h["Content-Type"] = valueJSON
-	body := make([]byte, 0, 384)
+	body := v.space[:0]
 	switch e.want {
 	case signing.Config:
 		body = appendSignature(body, signed.Config)

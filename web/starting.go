@@ -19,5 +19,5 @@ func (s *Server) Starting(listener string) http.Handler {
 		c.Header("Retry-After", "1")
 		return errStarting
 	}))
-	return s.door(listener, nil, r)
+	return s.door(listener, r)
 }

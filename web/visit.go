@@ -22,6 +22,10 @@ type visit struct {
 	err    error  // what stays inside: logged, never answered
 	status int    // 0 while nothing is written
 	bytes  int64
+
+	idHeader [1]string // the X-Request-Id header's values
+	report   *report   // of the route, once it is known
+	space    [384]byte // for a short answer to be put together in
 }
 
 // WriteHeader notes the status.
