@@ -53,6 +53,11 @@ lint: bin/golangci-lint-$(LINT) ## The linter; it also keeps the floors of the h
 generate: ## Write the generated code again
 	go generate ./...
 
+.PHONY: drift
+drift: ## Fail where generated code is not what its source generates
+	go generate ./web/api
+	git diff --exit-code -- web/api
+
 .PHONY: bench
 bench: build ## The benchmarks, with a table
 	@cd bench && ./run.sh
