@@ -8,6 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"suitesign/ticket"
+	"suitesign/wecom"
 )
 
 // Metrics are what the service tells about itself, in a registry of its own. No
@@ -21,6 +24,8 @@ type Metrics struct {
 	signatures *prometheus.CounterVec   // kind, outcome
 	callbacks  *prometheus.CounterVec   // door, outcome
 	refreshes  *prometheus.CounterVec   // outcome
+	fetches    *prometheus.CounterVec   // kind, outcome, class
+	late       prometheus.Histogram     // seconds
 	calls      *prometheus.CounterVec   // api, code
 	callTimes  *prometheus.HistogramVec // api
 }
@@ -48,6 +53,13 @@ func NewMetrics() *Metrics {
 		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suitesign_refreshes_total", Help: "Tenants refreshed by this replica, by outcome.",
 		}, []string{"outcome"}),
+		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_credential_fetches_total", Help: "Credentials fetched, by kind, outcome and class of the failure.",
+		}, []string{"kind", "outcome", "class"}),
+		late: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "suitesign_refresh_lateness_seconds", Help: "Time between a tenant's being due and its refresh.",
+			Buckets: []float64{.1, .5, 1, 2, 5, 15, 60, 300, 900, 1800},
+		}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suitesign_wecom_calls_total", Help: "Calls to the platform, by API and errcode.",
 		}, []string{"api", "code"}),
@@ -56,7 +68,7 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4},
 		}, []string{"api"}),
 	}
-	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.refreshes, m.calls, m.callTimes,
+	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.refreshes, m.fetches, m.late, m.calls, m.callTimes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -71,6 +83,18 @@ func (m *Metrics) ObserveCall(api string, code int, d time.Duration) {
 func (m *Metrics) ObserveRefreshes(outcome string, n int) {
 	m.refreshes.WithLabelValues(outcome).Add(float64(n))
 }
+
+// ObserveFetch counts one credential; it fits ticket.Metrics.Fetched.
+func (m *Metrics) ObserveFetch(kind ticket.Kind, outcome ticket.Outcome, class wecom.Class) {
+	failure := ""
+	if outcome == ticket.Failed {
+		failure = class.String()
+	}
+	m.fetches.WithLabelValues(string(kind), string(outcome), failure).Inc()
+}
+
+// ObserveLate tells how long after it was due a tenant was claimed; it fits ticket.Metrics.Late.
+func (m *Metrics) ObserveLate(by time.Duration) { m.late.Observe(by.Seconds()) }
 
 // ObserveCallback counts one callback of the platform by its outcome: a word, never an id.
 func (m *Metrics) ObserveCallback(door, outcome string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"suitesign/signing"
 	"suitesign/suite"
 	"suitesign/wecom"
 )
@@ -142,5 +143,19 @@ func (m *Metrics) WatchPool(name string, stat func() *pgxpool.Stat) {
 		gauge("used", (*pgxpool.Stat).AcquiredConns),
 		gauge("idle", (*pgxpool.Stat).IdleConns),
 		gauge("max", (*pgxpool.Stat).MaxConns),
+	)
+}
+
+// WatchDirectory adds what the signing directory holds to the metrics.
+func (m *Metrics) WatchDirectory(stats func() signing.Stats) {
+	gauge := func(name, help string, value func(signing.Stats) int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value(stats())) })
+	}
+	m.Registry.MustRegister(
+		gauge("suitesign_directory_tenants", "Tenants held in memory.", func(s signing.Stats) int { return s.Tenants }),
+		gauge("suitesign_directory_leads", "Ways held in memory that lead to a tenant, or to none.", func(s signing.Stats) int { return s.Leads }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "suitesign_directory_queries_total", Help: "Reads of the database for the directory.",
+		}, func() float64 { return float64(stats().Queries) }),
 	)
 }

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"suitesign/migrations/pgtest"
+	"suitesign/signing"
 	"suitesign/suite"
+	"suitesign/ticket"
 	"suitesign/wecom"
 )
 
@@ -68,5 +70,35 @@ func TestDatabaseWithoutStandbyIsTold(t *testing.T) {
 	s.Metrics.WatchPool("main", pool.Stat)
 	if text := bodyOf(t, send(t, "GET", serve(t, s.Admin())+"/metrics", nil)); !strings.Contains(text, `suitesign_db_connections{pool="main",state="max"}`) {
 		t.Error("/metrics lacks the pool")
+	}
+}
+
+func TestTheWorkBelowIsMetered(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer()
+	m := s.Metrics
+	m.ObserveCall("get_corp_token", 40084, 20*time.Millisecond)
+	m.ObserveRefreshes("refreshed", 3)
+	m.ObserveFetch(ticket.JSAPITicket, ticket.Fetched, 0)
+	m.ObserveFetch(ticket.AccessToken, ticket.Failed, wecom.ClassUnauthorized)
+	m.ObserveLate(3 * time.Second)
+	m.ObserveCallback("command", "stored")
+	m.WatchDirectory(func() signing.Stats { return signing.Stats{Tenants: 7, Leads: 8, Queries: 9} })
+	text := bodyOf(t, send(t, "GET", serve(t, s.Admin())+"/metrics", nil))
+	for _, want := range []string{
+		`suitesign_wecom_calls_total{api="get_corp_token",code="40084"} 1`,
+		`suitesign_wecom_call_duration_seconds_count{api="get_corp_token"} 1`,
+		`suitesign_refreshes_total{outcome="refreshed"} 3`,
+		`suitesign_credential_fetches_total{class="",kind="jsapi_ticket",outcome="fetched"} 1`,
+		`suitesign_credential_fetches_total{class="` + wecom.ClassUnauthorized.String() + `",kind="access_token",outcome="failed"} 1`,
+		`suitesign_refresh_lateness_seconds_bucket{le="5"} 1`,
+		`suitesign_callbacks_total{door="command",outcome="stored"} 1`,
+		"suitesign_directory_tenants 7",
+		"suitesign_directory_leads 8",
+		"suitesign_directory_queries_total 9",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
 	}
 }
