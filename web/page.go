@@ -91,7 +91,7 @@ func (s *Server) handlePage(h handler) gin.HandlerFunc {
 			return
 		}
 		setRetryAfter(c.Writer.Header(), retry)
-		shown := page{Title: p.Detail, Mark: "bad", RequestID: p.RequestID}
+		shown := page{Title: say(languageOf(c.Request), "That did not work", "未能完成"), Lines: []string{p.Detail}, Mark: "bad", RequestID: p.RequestID}
 		if err := writePage(c, p.Status, shown, ""); err != nil {
 			v.err = errors.Join(v.err, err)
 			c.Status(http.StatusInternalServerError)

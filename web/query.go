@@ -177,6 +177,6 @@ func callbackQuery(raw string, names ...string) (map[string]string, error) {
 
 func badCallbackQuery(name string) error {
 	return invalid(name,
-		fmt.Sprintf("The parameter %s must occur exactly once, percent-encoded. This address is for WeCom's callbacks.", name),
-		fmt.Sprintf("参数 %s 必须且只能出现一次，并经过百分号编码。该地址仅供企业微信回调。", name))
+		fmt.Sprintf("The parameter %s must occur exactly once, percent-encoded. Only WeCom leads here.", name),
+		fmt.Sprintf("参数 %s 必须且只能出现一次，并经过百分号编码。该地址仅供企业微信访问。", name))
 }
