@@ -167,7 +167,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	refresher := &ticket.Refresher{
 		Pool: working, Ring: ring, WeCom: platform, Suites: tokens, Authorizations: workSuites, Tenants: workTenants,
 		Limits: c.Refresh.limits(), Slots: c.Refresh.Concurrency, Log: a.log,
-		Metrics: ticket.Metrics{Tenant: a.metrics.ObserveRefreshes},
+		Metrics: ticket.Metrics{Tenant: a.metrics.ObserveRefreshes, Fetched: a.metrics.ObserveFetch, Late: a.metrics.ObserveLate},
 	}
 	directory := &signing.Directory{Pool: serving, Sealer: ring, MaxTenants: c.Signing.Tenants, MaxStale: c.Signing.MaxStale, Log: a.log}
 	signer := &signing.Signer{Directory: directory, Demand: refresher.Demand, TenantRate: c.Limits.PerTenant}
@@ -193,6 +193,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		return nil, err
 	}
 	a.metrics.WatchSuites(suites)
+	a.metrics.WatchDirectory(directory.Stats)
 	a.metrics.WatchPool("serving", serving.Stat)
 	a.metrics.WatchPool("working", working.Stat)
 	a.health.Warnings = append(a.health.Warnings, web.WarnOfSuites(suites), a.warnWithoutStandby(serving))
