@@ -56,6 +56,10 @@ func (a *attempt) repeatable(ctx context.Context, calls int) bool {
 // token is the one to call with: a new one if it is due. If that cannot be had,
 // but for a reason that says nothing about this tenant, the old one while it lives.
 func (a *attempt) token(ctx context.Context, fetch bool) (wecom.AccessToken, error) {
+	if a.r.barred.barred(a.l) {
+		a.results[AccessToken] = &result{err: errAddress}
+		return wecom.AccessToken{}, errAddress
+	}
 	old, err := a.storedToken()
 	if !fetch && err == nil {
 		return old, nil
@@ -93,8 +97,6 @@ func (a *attempt) fetchToken(ctx context.Context) (wecom.AccessToken, error) {
 	switch auth := a.l.auth; {
 	case auth.Blocked && a.l.Parked != parkedUnauthorized:
 		err = errBlocked
-	case a.r.barred.barred(a.l):
-		err = suite.ErrSuiteBlocked
 	case auth.Kind == suite.ThirdParty:
 		g, err = a.corpToken(ctx, res)
 	default:
@@ -102,6 +104,7 @@ func (a *attempt) fetchToken(ctx context.Context) (wecom.AccessToken, error) {
 	}
 	if err != nil {
 		res.err = err
+		a.barIfRefused(ctx, res)
 		return wecom.AccessToken{}, err
 	}
 	a.fetched++
@@ -128,9 +131,6 @@ func (a *attempt) corpToken(ctx context.Context, res *result) (wecom.Grant[wecom
 		}
 		_, g, err = call()
 	}
-	if wecom.Classify(err) == wecom.ClassIP {
-		err = errors.Join(err, a.barAddress(ctx, err))
-	}
 	return g, err
 }
 
@@ -143,20 +143,22 @@ func (a *attempt) appToken(ctx context.Context, res *result) (wecom.Grant[wecom.
 	g, err := ask(ctx, a, AccessToken, res, func(ctx context.Context) (wecom.Grant[wecom.AccessToken], error) {
 		return a.r.WeCom.AppToken(ctx, a.l.auth.CorpID, a.l.auth.PermanentCode)
 	})
-	switch wecom.Classify(err) {
-	case wecom.ClassSecret:
+	if wecom.Classify(err) == wecom.ClassSecret {
 		err = errors.Join(err, a.r.store.countWrongSecret(context.WithoutCancel(ctx)))
-	case wecom.ClassIP:
-		if a.l.SuiteKind != suite.Internal {
-			err = errors.Join(err, a.barAddress(ctx, err))
-		}
 	}
 	return g, err
 }
 
-func (a *attempt) barAddress(ctx context.Context, why error) error {
+// barIfRefused stops all calls for a suite that WeCom refuses our address for. An
+// internal app has a list of its own.
+func (a *attempt) barIfRefused(ctx context.Context, res *result) {
+	if a.l.SuiteKind == suite.Internal || wecom.Classify(res.err) != wecom.ClassIP {
+		return
+	}
 	a.r.barred.bar(a.l.SuiteID)
-	return a.r.Suites.BlockIP(context.WithoutCancel(ctx), a.l.SuiteID, why)
+	if err := a.r.Suites.BlockIP(context.WithoutCancel(ctx), a.l.SuiteID, res.err); err != nil {
+		res.err = errors.Join(res.err, err)
+	}
 }
 
 // tickets fetches tickets, both at a time, and answers with those for which WeCom
@@ -201,22 +203,24 @@ func (a *attempt) ticket(ctx context.Context, token wecom.AccessToken, k Kind, r
 	if res.err == nil {
 		a.keep(res, k, v, expiresIn)
 	}
+	a.barIfRefused(ctx, res)
 }
 
 // ask makes one call, within its time, and tells the weather by it.
 func ask[T any](ctx context.Context, a *attempt, k Kind, res *result, call func(context.Context) (T, error)) (T, error) {
 	limited, cancel := context.WithTimeout(ctx, or(a.r.CallFor, defaultCall))
 	defer cancel()
+	began := time.Now()
 	res.asked = a.l.now()
 	v, err := call(limited)
 	switch {
 	case ctx.Err() != nil && err != nil: // it was us
 	case unreachable(err):
-		a.r.weather.silent(a.l.TenantID, a.l.Failures == 0)
+		a.r.weather.silent(a.l.TenantID, a.l.Failures == 0, began)
 	case k == AccessToken && wecom.Classify(err) == wecom.ClassRate:
 		// Tickets are limited for corps and apps, tokens for our address: if that is
 		// blocked, it is for everybody, and for a minute.
-		a.r.weather.silent(a.l.TenantID, a.l.Failures == 0)
+		a.r.weather.silent(a.l.TenantID, a.l.Failures == 0, began)
 		if a.r.weather.on() {
 			if e := a.r.store.holdProbes(context.WithoutCancel(ctx), blockMinute); e != nil {
 				a.r.log().ErrorContext(ctx, "block not stored", "error", e)

@@ -18,6 +18,8 @@ var (
 	errShort = errors.New("WeCom grants it for a few seconds only")
 	// errBlocked: this version of the authorization was refused before; no call is made.
 	errBlocked = errors.New("WeCom refused this authorization before; a new one is needed")
+	// errAddress: WeCom refuses our address for the suite; nothing is called for it.
+	errAddress = errors.New("WeCom refuses our address for the suite (60020): it is not on the provider's list")
 	// errSecretsClosed: the hour has seen so many wrong secrets that another could have our address banned.
 	errSecretsClosed = errors.New("too many wrong secrets this hour over all tenants; waiting")
 )
@@ -29,13 +31,13 @@ type remedy struct {
 	probe  time.Duration // when to look again nevertheless; 0: see ladder
 	ladder bool          // retry after 5 s, 15 s, …; false and probe 0: never by itself
 	block  bool          // the authorization is refused in this version
+	stop   bool          // tickets stop, too, although an access_token may live
 	health tenant.Health
 }
 
 // remedies by class, of what WeCom answers. What is not listed is retried.
 var remedies = map[wecom.Class]remedy{
 	wecom.ClassUnauthorized: {park: parkedUnauthorized, probe: probeGone, block: true, health: tenant.NeedsReauthorization},
-	wecom.ClassSuiteTicket:  {park: parkedSuiteTicket, health: tenant.WaitingSuiteTicket},
 	wecom.ClassIP:           {park: parkedRefused, probe: probeIP, health: tenant.Failing},
 	wecom.ClassAppState:     {park: parkedRefused, probe: probeRefused, health: tenant.Failing},
 	wecom.ClassPermission:   {park: parkedRefused, probe: probeRefused, health: tenant.Failing},
@@ -49,7 +51,7 @@ var remedies = map[wecom.Class]remedy{
 // which has now failed so many times in a row.
 func remedyFor(k Kind, of suite.Kind, failures int, err error) remedy {
 	r := tokenRemedy(k, of, failures, err)
-	if k != AccessToken && !r.block {
+	if k != AccessToken && !r.block && r.park != parkedSuite {
 		// The other ticket may still be had, so the tenant goes on.
 		r.park = ""
 		r.ladder = r.probe == 0
@@ -60,7 +62,7 @@ func remedyFor(k Kind, of suite.Kind, failures int, err error) remedy {
 func tokenRemedy(k Kind, of suite.Kind, failures int, err error) remedy {
 	switch {
 	case errors.Is(err, suite.ErrNoSuiteTicket):
-		return remedies[wecom.ClassSuiteTicket]
+		return remedy{park: parkedSuiteTicket, health: tenant.WaitingSuiteTicket}
 	case errors.Is(err, suite.ErrSuiteBlocked):
 		return remedy{park: parkedSuite, health: tenant.Failing}
 	case errors.Is(err, suite.ErrSuiteUnavailable):
@@ -75,8 +77,8 @@ func tokenRemedy(k Kind, of suite.Kind, failures int, err error) remedy {
 	switch class := wecom.Classify(err); {
 	case class == wecom.ClassSecret && k == AccessToken && of != suite.ThirdParty:
 		return remedy{park: parkedSecret, block: true, health: tenant.NeedsReauthorization}
-	case class == wecom.ClassIP && of != suite.Internal:
-		return remedy{park: parkedSuite, health: tenant.Failing} // suite.Tokens keeps the breaker
+	case errors.Is(err, errAddress), class == wecom.ClassIP && of != suite.Internal:
+		return remedy{park: parkedSuite, stop: true, health: tenant.Failing} // suite.Tokens keeps the breaker
 	case class == wecom.ClassRate:
 		return remedy{probe: blockFor(k, failures, err), health: tenant.Failing}
 	default:
@@ -158,7 +160,7 @@ func tell(err error) (errcode *int32, text string) {
 	}
 	for _, known := range []error{
 		suite.ErrNoSuiteTicket, suite.ErrSuiteBlocked, suite.ErrSuiteUnavailable,
-		errDead, errShort, errBlocked, errSecretsClosed, ErrBudgetSpent,
+		errDead, errShort, errBlocked, errAddress, errSecretsClosed,
 	} {
 		if errors.Is(err, known) {
 			return nil, known.Error()

@@ -86,10 +86,11 @@ func (r *Refresher) demand(ctx context.Context, id uuid.UUID) error {
 			if enrolled {
 				return s.answer(id)
 			}
-			if enrolled = true; r.enrolOne(ctx, id) {
-				continue
+			if _, _, err := r.store.enrol(ctx, oneTenant, id); err != nil { // not to wait for the heartbeat to do so
+				return err
 			}
-			return s.answer(id)
+			enrolled = true
+			continue // look again in any case: the heartbeat may have been faster
 		case s.leased: // somebody is at it
 		case s.attempted:
 			return s.answer(id)
@@ -114,16 +115,6 @@ func (r *Refresher) demand(ctx context.Context, id uuid.UUID) error {
 			return s.answer(id)
 		}
 	}
-}
-
-// enrolOne gives a tenant a place in the schedule, or wakes it, without waiting for
-// the heartbeat to do so.
-func (r *Refresher) enrolOne(ctx context.Context, id uuid.UUID) bool {
-	woken, enrolled, err := r.store.enrol(ctx, oneTenant, id)
-	if err != nil {
-		r.log().ErrorContext(ctx, "tenant not enrolled", "tenant_id", id, "error", err)
-	}
-	return woken+enrolled > 0
 }
 
 // try makes one attempt if the tenant can be leased.

@@ -1,6 +1,7 @@
 package ticket_test
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -252,12 +253,15 @@ func (h *house) wantHealth(id uuid.UUID, want tenant.Health, errcode int) {
 	}
 }
 
-// dueIn is when the schedule looks after a tenant; parked says why it does not.
+// dueIn is how long after its last attempt, successful or not, the schedule looks
+// after a tenant again; below zero: never. parked says why it does not.
 func (h *house) dueIn(id uuid.UUID) (d time.Duration, parked string) {
 	h.t.Helper()
 	var secs *float64
 	err := h.pool.QueryRow(h.t.Context(), `
-SELECT extract(epoch FROM NULLIF(due_at, 'infinity') - now())::float8, parked_reason FROM refreshes WHERE tenant_id = $1`, id).Scan(&secs, &parked)
+SELECT extract(epoch FROM NULLIF(due_at, 'infinity') - (
+	SELECT max(GREATEST(last_error_at, refreshed_at)) FROM credentials WHERE tenant_id = $1))::float8, parked_reason
+FROM refreshes WHERE tenant_id = $1`, id).Scan(&secs, &parked)
 	must(h.t, err)
 	if secs == nil {
 		return -1, parked
@@ -299,3 +303,33 @@ func must(t *testing.T, err error) {
 }
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func wantErr(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+type named struct {
+	id   uuid.UUID
+	corp wecom.CorpID
+}
+
+// tenantOf finds a tenant of the third-party suite.
+func (h *house) tenantOf(corp string) named {
+	h.t.Helper()
+	tn, err := h.tenants.Find(h.t.Context(), suiteID, wecom.CorpID(corp))
+	must(h.t, err)
+	return named{tn.ID, tn.CorpID}
+}
+
+// leftOf is how long a corp's jsapi_ticket lives yet.
+func (h *house) leftOf(corp string) time.Duration {
+	h.t.Helper()
+	c := h.credential(h.tenantOf(corp).id, ticket.JSAPITicket)
+	if c.ExpiresAt == nil {
+		return 0
+	}
+	return time.Until(*c.ExpiresAt)
+}

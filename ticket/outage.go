@@ -8,26 +8,27 @@ import (
 )
 
 // outage notices that WeCom is down: tenants that were fine until now get no
-// answer, one after the other. From then on one attempt in five seconds, over all
-// replicas, finds out whether that is over; nobody else asks, and nobody's
-// retries wear off meanwhile.
+// answer, one after the other, and nobody else gets one meanwhile. From then on one
+// attempt in five seconds, over all replicas, finds out whether that is over;
+// nobody else asks, and nobody's retries wear off.
 //
 // A tenant that gets no answer while others do is its own trouble, and so is one
 // that had trouble before.
 type outage struct {
-	mu       sync.Mutex
-	unheard  map[uuid.UUID]struct{}
-	probedAt time.Time
+	mu      sync.Mutex
+	unheard map[uuid.UUID]struct{}
+	heardAt time.Time
 }
 
 // strangers is how many tenants in a row must get no answer.
 const strangers = 3
 
-// silent notes that a tenant got no answer. fine: its last attempt had gone well.
-func (o *outage) silent(id uuid.UUID, fine bool) {
+// silent notes that a tenant got no answer to a call that began at began. fine:
+// its last attempt had gone well.
+func (o *outage) silent(id uuid.UUID, fine bool, began time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if !fine && len(o.unheard) < strangers {
+	if !fine || o.heardAt.After(began) {
 		return
 	}
 	if o.unheard == nil {
@@ -43,6 +44,7 @@ func (o *outage) heard() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	clear(o.unheard)
+	o.heardAt = time.Now()
 }
 
 // on reports whether WeCom is down.
@@ -50,16 +52,4 @@ func (o *outage) on() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return len(o.unheard) >= strangers
-}
-
-// mayProbe reports whether it is worth asking the database for a probe: this
-// process has not done so for a while.
-func (o *outage) mayProbe(now time.Time) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if now.Sub(o.probedAt) < probeEvery/5 {
-		return false
-	}
-	o.probedAt = now
-	return true
 }

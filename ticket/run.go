@@ -84,11 +84,12 @@ type turn struct {
 	underWay sync.WaitGroup
 	ended    chan struct{} // holds one when an attempt has ended
 
-	mu      sync.Mutex
+	mu      sync.Mutex // of running, report and faults while attempts run
 	running int
-	short   bool // the last claim brought less than there was room for
 	report  Report
-	faults  []error
+
+	freshDone, failedDone bool // all that was due a moment ago is claimed, of either lane
+	faults                []error
 }
 
 func (t *turn) idle() bool {
@@ -113,7 +114,8 @@ func (t *turn) enrol(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.report.Woken, t.report.Enrolled, t.short = t.report.Woken+int(woken), t.report.Enrolled+int(enrolled), false
+	t.report.Woken, t.report.Enrolled = t.report.Woken+int(woken), t.report.Enrolled+int(enrolled)
+	t.freshDone, t.failedDone = false, false
 	if !full {
 		return nil
 	}
@@ -128,14 +130,19 @@ func (t *turn) enrol(ctx context.Context) error {
 // is worth claiming again at once.
 func (t *turn) claim(ctx, inFlight context.Context) (more bool, err error) {
 	fresh, failed, atAll := t.r.gate.room()
-	if t.short || atAll == 0 {
+	if t.freshDone {
+		fresh = 0
+	}
+	if t.failedDone {
+		failed = 0
+	}
+	if fresh+failed == 0 {
 		return false, nil
 	}
 	probe := t.r.weather.on()
 	if probe {
-		ok, err := t.probe(ctx)
-		if !ok || err != nil {
-			t.short = true
+		t.freshDone, t.failedDone = true, true
+		if ok, err := t.probe(ctx); !ok || err != nil {
 			return false, err
 		}
 		fresh, failed, atAll = 1, 0, 1 // one that was fine: the others may have trouble of their own
@@ -151,30 +158,43 @@ func (t *turn) claim(ctx, inFlight context.Context) (more bool, err error) {
 	if err := t.r.authorize(ctx, leases); err != nil {
 		return false, errors.Join(err, t.r.store.giveBack(context.WithoutCancel(ctx), leases))
 	}
-	t.report.PutOff += putOff
-	t.report.Claimed += len(leases)
-	t.short = probe || len(leases)+putOff < fresh
+	t.late(leases)
+	again := 0 // of those that failed before
 	for _, l := range leases {
 		l.probe = probe
+		if l.Failures > 0 {
+			again++
+		}
 		t.start(inFlight, l, began)
 	}
-	if m := t.r.Metrics.Late; m != nil {
-		for _, l := range leases {
-			if late := l.Now.Sub(l.DueAt); late < 24*time.Hour { // more: an admin asked, or it was never due before
-				m(late)
-			}
+	t.mu.Lock()
+	t.report.PutOff += putOff
+	t.report.Claimed += len(leases)
+	t.mu.Unlock()
+	// A lane that brought less than it could is empty until somebody looks again.
+	taken := len(leases) - again + putOff
+	t.freshDone = t.freshDone || taken < fresh
+	t.failedDone = t.failedDone || again < min(failed, atAll-taken)
+	return len(leases) > 0 && !(t.freshDone && t.failedDone), nil
+}
+
+// late tells how much later than due tenants are claimed. What an admin asked for
+// was put before everything else and has no such time.
+func (t *turn) late(leases []*lease) {
+	if t.r.Metrics.Late == nil {
+		return
+	}
+	for _, l := range leases {
+		if !l.Forced {
+			t.r.Metrics.Late(l.Now.Sub(l.DueAt))
 		}
 	}
-	return !t.short, nil
 }
 
 // probe says whether to find out if WeCom is still down: one attempt instead of
 // many, if it is this replica's turn.
 func (t *turn) probe(ctx context.Context) (bool, error) {
 	t.report.Down = true
-	if !t.r.weather.mayProbe(time.Now()) {
-		return false, nil
-	}
 	return t.r.store.mayProbe(ctx)
 }
 

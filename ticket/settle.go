@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"suitesign/tenant"
@@ -45,7 +46,7 @@ func (l *lease) settle(results map[Kind]*result, now time.Time, jitter float64) 
 	o := &outcome{lease: l}
 	after := map[Kind]*credential{}
 	var parking *remedy
-	var held time.Time            // when to try again what failed; what could not be asked for waits for it
+	waiting := map[Kind]bool{}    // could not be asked for without an access_token: due, but not by itself
 	for _, k := range l.kinds() { // the access_token is the first
 		c := l.credentials[k]
 		c.Kind = k
@@ -56,11 +57,11 @@ func (l *lease) settle(results map[Kind]*result, now time.Time, jitter float64) 
 		}
 		n := newCredential{credential: c}
 		if res.neverAsked() {
-			n.NextAt = held
+			n.NextAt, waiting[k] = now, true
 		} else if err := n.take(res, now, jitter); err != nil {
 			r := remedyFor(k, l.SuiteKind, n.Failures+1, err)
 			n.fail(err, r, now, jitter)
-			res.outcome, held = Failed, n.NextAt
+			res.outcome = Failed
 			o.failures = l.Failures + 1
 			if r.park != "" && (parking == nil || r.block) {
 				parking = &r
@@ -69,7 +70,7 @@ func (l *lease) settle(results map[Kind]*result, now time.Time, jitter float64) 
 		*after[k] = n.credential
 		o.credentials = append(o.credentials, n)
 	}
-	o.schedule(after, parking)
+	o.schedule(after, waiting, parking)
 	o.diagnose(after, parking)
 	return o
 }
@@ -112,23 +113,28 @@ func (n *newCredential) take(res *result, now time.Time, jitter float64) error {
 
 func (n *newCredential) fail(err error, r remedy, now time.Time, jitter float64) {
 	n.Failures++
-	n.Errcode, n.Error = tell(err)
-	n.ErrorAt = &now
+	if !errors.Is(err, errBlocked) || n.Error == "" { // what WeCom said then tells more
+		n.Errcode, n.Error = tell(err)
+		n.ErrorAt = &now
+	}
 	n.NextAt = r.next(now, n.Failures, jitter)
 }
 
 // schedule decides when the tenant is due again, and what it is parked for.
-func (o *outcome) schedule(after map[Kind]*credential, parking *remedy) {
+func (o *outcome) schedule(after map[Kind]*credential, waiting map[Kind]bool, parking *remedy) {
 	token := after[AccessToken]
 	if parking == nil {
-		for _, c := range after {
-			o.dueAt = sooner(o.dueAt, c.NextAt)
+		for k, c := range after {
+			if !waiting[k] {
+				o.dueAt = sooner(o.dueAt, c.NextAt)
+			}
 		}
 		return
 	}
 	o.parked = parking.park
-	switch parking.park {
-	case parkedUnauthorized, parkedRefused:
+	switch {
+	case parking.stop:
+	case o.parked == parkedUnauthorized || o.parked == parkedRefused:
 		// A probe, of what failed. Whatever else is due would be refused as well.
 		o.parkedAt = o.lease.auth.Version
 		for _, c := range after {
@@ -136,13 +142,13 @@ func (o *outcome) schedule(after map[Kind]*credential, parking *remedy) {
 				o.dueAt = latest(o.dueAt, c.NextAt)
 			}
 		}
-	case parkedSecret:
+	case o.parked == parkedSecret:
 		o.parkedAt = o.lease.auth.Version
 	default:
 		// There is no new access_token, but tickets go on for as long as the old one lives.
 		o.dueAt = token.NextAt
 		for k, c := range after {
-			if k != AccessToken && c.NextAt.Before(token.ExpiresAt) {
+			if k != AccessToken && !waiting[k] && c.NextAt.Before(token.ExpiresAt) {
 				o.dueAt = sooner(o.dueAt, c.NextAt)
 			}
 		}

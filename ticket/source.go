@@ -79,7 +79,7 @@ type Credential struct {
 func (s *Source) Credentials(ctx context.Context, id uuid.UUID) ([]Credential, error) {
 	const q = `
 SELECT c.kind, c.expires_at, c.refreshed_at,
-	NULLIF(CASE WHEN r.forced THEN now() WHEN r.parked_reason <> '' THEN r.due_at ELSE c.next_at END, 'infinity'),
+	NULLIF(CASE WHEN r.forced THEN now() WHEN r.parked_reason <> '' THEN r.due_at ELSE GREATEST(c.next_at, r.due_at) END, 'infinity'),
 	c.generation, c.failures, c.last_errcode, c.last_error, c.last_error_at
 FROM credentials c JOIN refreshes r USING (tenant_id)
 WHERE c.tenant_id = $1
