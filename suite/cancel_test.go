@@ -309,3 +309,27 @@ func TestSettleHoldsTheTenant(t *testing.T) {
 	must(t, <-worked)
 	h.wantCancelled(h.tenant(suiteID, acme))
 }
+
+// A redelivery must not end an installation that followed within the same second.
+func TestCancelAgainInTheSecondOfAReinstall(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	h.install(suiteID, acme)
+	at := h.now().Add(10 * time.Second)
+	gone := message("cancel_auth", at, "AuthCorpId", string(acme))
+	must(t, h.send(h.replica, suiteID, suite.CommandDoor, "", gone))
+	must(t, h.send(h.replica, suiteID, suite.CommandDoor, "", message("create_auth", at, "AuthCode", h.redirect(suiteID, acme).Reveal())))
+	h.work()
+	h.wantAuthorized(suiteID, acme, 1)
+	calls := h.calls(apiInfo)
+	must(t, h.send(h.replica, suiteID, suite.CommandDoor, "", gone))
+	h.work()
+	h.wantCalls(apiInfo, calls+1)
+	h.wantAuthorized(suiteID, acme, 1)
+	// Was it another one that reads the same, the platform knows.
+	h.sim.Fault(wecomtest.Fault{API: wecomtest.Callbacks, Kind: wecomtest.Drop})
+	h.sim.Uninstall(suiteID, acme)
+	must(t, h.send(h.replica, suiteID, suite.CommandDoor, "", gone))
+	h.work()
+	h.wantCancelled(h.tenant(suiteID, acme))
+}

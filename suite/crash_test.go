@@ -128,3 +128,27 @@ func TestThePermanentCodeWaitsForTheDatabase(t *testing.T) {
 	h.wantAuthorized(suiteID, acme, 1)
 	h.wantCalls(apiPermanent, 1)
 }
+
+// The lease ended while its holder waited for the suite's token: it must not spend
+// the code that another holder has by now.
+func TestNoCallWithoutTheLease(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	h.sim.Fault(wecomtest.Fault{API: apiSuiteToken, Kind: wecomtest.Latency, Value: 500})
+	h.market(suiteID, acme)
+	late := make(chan error, 1)
+	go func() {
+		_, err := h.worker.RunOnce(t.Context())
+		late <- err
+	}()
+	h.eventually("the wait for the token", func() bool { return h.calls(apiSuiteToken) == 1 })
+	h.exec(`UPDATE exchanges SET lease_owner = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
+	must(t, <-late)
+	h.wantCalls(apiPermanent, 0)
+	if x := h.exchanges()[0]; x.Unknown || x.State != suite.ExchangePending {
+		t.Errorf("exchange = %+v, want it untouched", x)
+	}
+	h.exec(`UPDATE exchanges SET lease_until = now()`)
+	h.work()
+	h.wantAuthorized(suiteID, acme, 1)
+}
