@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"suitesign/changes"
@@ -43,10 +44,10 @@ type Callbacks struct {
 // Handle forgets the keys of suites that changed.
 func (c *Callbacks) Handle(_ context.Context, list []changes.Change) {
 	for _, change := range list {
-		switch change.Topic {
-		case changes.Suite:
+		if change.Topic == changes.Suite {
 			c.cache.forget(wecom.SuiteID(change.Key))
-		case changes.Everything:
+		}
+		if change.Topic == changes.Everything {
 			c.cache.forgetAll()
 		}
 	}
@@ -161,15 +162,15 @@ func (c *Callbacks) read(ctx context.Context, id wecom.SuiteID) (doorKeys, error
 	return d, nil
 }
 
+// noCallback are the reasons that show before anything is authenticated.
+var noCallback = []wecom.Reason{wecom.ReasonXML, wecom.ReasonTooLarge, wecom.ReasonQuery}
+
 // refusal tells what is no callback from what claims to be one. Everything from
 // the signature on looks the same from outside.
 func refusal(err error) error {
 	var e *wecom.EnvelopeError
-	if errors.As(err, &e) {
-		switch e.Reason {
-		case wecom.ReasonXML, wecom.ReasonTooLarge, wecom.ReasonQuery:
-			return fmt.Errorf("%w: %w", ErrMalformedCallback, err)
-		}
+	if errors.As(err, &e) && slices.Contains(noCallback, e.Reason) {
+		return fmt.Errorf("%w: %w", ErrMalformedCallback, err)
 	}
 	return fmt.Errorf("%w: %w", ErrForged, err)
 }

@@ -152,3 +152,29 @@ func TestNoCallWithoutTheLease(t *testing.T) {
 	h.work()
 	h.wantAuthorized(suiteID, acme, 1)
 }
+
+// 40078, because an earlier holder was faster: what it stored meanwhile is used.
+func TestWhatAnEarlierHolderStored(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	h.market(suiteID, acme)
+	h.token(h.replica)
+	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Latency, Value: 200})
+	early := make(chan error, 1)
+	go func() {
+		_, err := h.worker.RunOnce(t.Context())
+		early <- err
+	}()
+	h.eventually("the first call", func() bool { return h.calls(apiPermanent) == 1 })
+	h.exec(`UPDATE exchanges SET lease_until = now()`)
+	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Latency, Value: 1500})
+	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Errcode, Value: 40078})
+	_, err := h.another().worker.RunOnce(t.Context())
+	must(t, err)
+	must(t, <-early)
+	h.wantAuthorized(suiteID, acme, 1)
+	h.wantCalls(apiPermanent, 2)
+	if x := h.exchanges()[0]; x.State != suite.ExchangeDone {
+		t.Errorf("exchange = %+v, want done", x)
+	}
+}

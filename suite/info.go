@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -136,6 +137,9 @@ WHERE tenant_id = $1 AND lease_owner = $2`
 	return nil
 }
 
+// untold are the classes of refusals that say: not for this app, now or later.
+var untold = []wecom.Class{wecom.ClassPermission, wecom.ClassAppState, wecom.ClassConfig}
+
 // agents asks the platform. Where get_auth_info names no agent, as for customised
 // apps it may, the app's own token sees it. It reports false where neither tells:
 // what is stored stays then.
@@ -154,11 +158,10 @@ func (e *Exchanger) agents(ctx context.Context, p pull) ([]tenant.Agent, bool, e
 		return agents, true, nil
 	}
 	list, err := e.agentList(ctx, p)
-	switch wecom.Classify(err) {
-	case wecom.ClassPermission, wecom.ClassAppState, wecom.ClassConfig:
-		return nil, false, nil
-	}
 	if err != nil {
+		if slices.Contains(untold, wecom.Classify(err)) {
+			err = nil
+		}
 		return nil, false, err
 	}
 	agents := make([]tenant.Agent, len(list))

@@ -153,6 +153,7 @@ func (t *Tokens) refused(ctx context.Context, id wecom.SuiteID, row tokenRow, l 
 		f.blockedFor, out = probeIP, errAddressRefused
 	case wecom.ClassRate:
 		f.wait = retryIn(max(row.failures+1, 4)) // the shortest block is a minute
+	default: // tried again by itself
 	}
 	if saveErr := t.Store.failToken(ctx, id, l, f, err); saveErr != nil {
 		return errors.Join(out, saveErr)

@@ -21,7 +21,7 @@ type FieldFault struct {
 }
 
 // Invalid lists every field that is wrong. It never holds a value.
-type Invalid []FieldFault
+type Invalid []FieldFault //nolint:errname // it reads as what it is in errors.As; ErrInvalid is its sentinel
 
 // Error lists the faults.
 func (f Invalid) Error() string {

@@ -65,7 +65,7 @@ func (w *Worker) RunOnce(ctx context.Context) (Report, error) {
 	queue, fault := w.claimRenewals(ctx, &report) // not leased yet: they may wait for a slot
 	for nothing := false; ; {
 		claiming := fault == nil && ctx.Err() == nil && w.now().Sub(began) < roundFor
-		for claiming && running < limit && !(nothing && len(queue) == 0) {
+		for claiming && running < limit && (!nothing || len(queue) > 0) {
 			if len(queue) == 0 {
 				queue, fault = w.claim(ctx, &report, limit-running)
 				nothing = len(queue) == 0
