@@ -57,15 +57,21 @@ func (s *Server) Public() http.Handler {
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
 	r.GET(jssdk.Path, gin.WrapH(jssdk.Handler()))
+	r.GET("/api/jssdk/apis", s.handle(s.apis))
 	if s.DemoPage != nil {
 		r.GET("/demo/*file", gin.WrapH(s.DemoPage))
 		r.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "/demo/") })
 	}
 	d := s.door("public", r)
+	s.answerSigning(d)
+	return d
+}
+
+// answerSigning takes the signing endpoints from the router.
+func (s *Server) answerSigning(d *door) {
 	d.answer("/api/jssdk/config-signature", s.sign(signing.Config, "config"))
 	d.answer("/api/jssdk/agent-signature", s.sign(signing.Agent, "agent"))
 	d.answer("/api/jssdk/signatures", s.sign(signing.Both, "both"))
-	return d
 }
 
 // Admin is the handler of the listener for operators and admins.

@@ -1,13 +1,17 @@
 package web
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+
+	"suitesign/signing"
 )
 
 // Starting is the handler of a listener until the service is wired: it tells its
-// health, and everything else is asked to come again.
+// health, and everything else is asked to come again. Pages are told by the rules
+// of the signing endpoints, so that they can read it.
 func (s *Server) Starting(listener string) http.Handler {
 	r := s.router()
 	r.GET("/healthz", s.handle(s.healthz))
@@ -15,9 +19,18 @@ func (s *Server) Starting(listener string) http.Handler {
 	if listener == "admin" {
 		r.GET("/metrics", gin.WrapH(s.Metrics.handler()))
 	}
-	r.NoRoute(s.handle(func(c *gin.Context) error {
-		c.Header("Retry-After", "1")
-		return errStarting
-	}))
-	return s.door(listener, r)
+	r.NoRoute(s.handle(func(*gin.Context) error { return errStarting }))
+	d := s.door(listener, r)
+	if listener == "public" {
+		s.Signer = notYet{}
+		s.answerSigning(d)
+	}
+	return d
+}
+
+// notYet is the Signer of a service that is starting.
+type notYet struct{}
+
+func (notYet) Sign(context.Context, signing.Request) (signing.Signed, error) {
+	return signing.Signed{}, errStarting
 }
