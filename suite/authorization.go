@@ -78,9 +78,13 @@ WHERE tenant_id = $1 AND version = $2 AND blocked_version IS DISTINCT FROM versi
 	return tag.RowsAffected() == 1, nil
 }
 
-// Unblock takes Block back for a version that WeCom accepts after all.
+// Unblock takes Block back for a version that WeCom accepts after all; what may
+// have changed meanwhile is pulled.
 func (s *Store) Unblock(ctx context.Context, tenantID uuid.UUID, version int64) error {
-	const q = `UPDATE authorizations SET blocked_version = NULL WHERE tenant_id = $1 AND version = $2 AND blocked_version = $2`
+	const q = `
+UPDATE authorizations a SET blocked_version = NULL,
+	info_due_at = CASE WHEN s.kind <> 'internal' THEN clock_timestamp() ELSE a.info_due_at END
+FROM suites s WHERE s.suite_id = a.suite_id AND a.tenant_id = $1 AND a.version = $2 AND a.blocked_version = $2`
 	if _, err := s.Pool.Exec(ctx, q, tenantID, version); err != nil {
 		return fmt.Errorf("unblock tenant %s: %w", tenantID, err)
 	}

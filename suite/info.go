@@ -95,6 +95,7 @@ func (e *Exchanger) pullFailed(ctx context.Context, p pull, why error) error {
 		if err := e.refuse(ctx, p.Authorization, why); err != nil {
 			return err
 		}
+		return e.Store.endPull(ctx, p, never, why)
 	case class == wecom.ClassIP:
 		if err := e.Tokens.BlockIP(ctx, p.SuiteID, why); err != nil {
 			return err
@@ -123,12 +124,15 @@ func (e *Exchanger) refuse(ctx context.Context, a Authorization, why error) erro
 	}})
 }
 
+// never, as a wait, is for what another code or Unblock makes due.
+const never time.Duration = -1
+
 // endPull gives the lease back. What became due again during the pull stays due.
 func (s *Store) endPull(ctx context.Context, p pull, wait time.Duration, why error) error {
 	const q = `
 UPDATE authorizations SET lease_owner = NULL, lease_until = NULL, info_error = $4,
 	info_attempts = CASE WHEN $5 THEN 0 ELSE info_attempts END,
-	info_due_at = CASE WHEN info_due_at <> $3 THEN info_due_at WHEN $5 THEN NULL ELSE now() + $6::interval END
+	info_due_at = CASE WHEN info_due_at <> $3 THEN info_due_at WHEN $6::interval < interval '0' OR $5 THEN NULL ELSE now() + $6::interval END
 WHERE tenant_id = $1 AND lease_owner = $2`
 	_, text := failure(why)
 	if _, err := s.Pool.Exec(ctx, q, p.TenantID, p.lease, p.dueAt, text, why == nil, wait); err != nil {

@@ -105,7 +105,6 @@ func TestFailuresOfAPull(t *testing.T) {
 			if tt.block {
 				h.sim.ClearFaults()
 				must(t, h.store.Unblock(t.Context(), got.ID, a.Version))
-				h.due()
 				h.work()
 				if now := h.tenant(suiteID, acme); len(now.Agents) != 1 {
 					t.Errorf("agents = %v: not pulled after it was unblocked", now.Agents)

@@ -164,7 +164,7 @@ type Progress struct {
 func (in *Installs) Status(ctx context.Context, id wecom.SuiteID, exchange uuid.UUID) (Progress, error) {
 	const q = `
 SELECT x.state, x.state = 'done' AND EXISTS (
-	SELECT FROM authorizations a WHERE a.tenant_id = x.tenant_id AND a.info_due_at IS NULL)
+	SELECT FROM authorizations a WHERE a.tenant_id = x.tenant_id AND a.info_due_at IS NULL AND a.blocked_version IS DISTINCT FROM a.version)
 FROM exchanges x WHERE x.id = $1 AND x.suite_id = $2`
 	var p Progress
 	if err := in.Store.Pool.QueryRow(ctx, q, exchange, id).Scan(&p.State, &p.Ready); err != nil {
