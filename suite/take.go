@@ -65,13 +65,21 @@ SELECT id, state, deliveries, at FROM event`
 
 	// What comes by the data URL may only speak of the corp it is sealed for.
 	takeChange = `
-WITH event AS (` + takeEvent + `),
-due AS (
-	UPDATE authorizations a SET info_due_at = clock_timestamp(), info_attempts = 0
-	FROM tenant_corp_ids c
-	WHERE c.suite_id = $2 AND c.corp_id = $6 AND a.tenant_id = c.tenant_id
+WITH meant AS (
+	SELECT c.tenant_id FROM tenant_corp_ids c
+	WHERE c.suite_id = $2 AND c.corp_id = $6
 		AND ($4 = 'command' OR EXISTS (
 			SELECT FROM tenant_corp_ids r WHERE r.suite_id = $2 AND r.corp_id = $10 AND r.tenant_id = c.tenant_id))
+),
+event AS (` + eventColumns + `
+	SELECT $1, $2, $3, $4, $5, $6, ` + eventTime + `, $8,
+		CASE WHEN $4 = 'command' OR EXISTS (SELECT FROM meant) THEN $9 ELSE 'ignored' END,
+		$10, NULL, NULL, now(), now(), now()
+	` + eventAgain + `
+),
+due AS (
+	UPDATE authorizations a SET info_due_at = clock_timestamp(), info_attempts = 0
+	FROM meant WHERE a.tenant_id = meant.tenant_id
 )
 SELECT id, state, deliveries, at FROM event`
 
