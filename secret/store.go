@@ -42,12 +42,25 @@ func LoadOrCreate(ctx context.Context, pool *pgxpool.Pool, mk MasterKey) (k *Key
 	if err != nil {
 		return nil, false, err
 	}
+	k, err = have.keyring(pool, mk)
+	return k, created, err
+}
+
+// Load answers with the database's ring. ErrNoKeyset where there is none.
+func Load(ctx context.Context, pool *pgxpool.Pool, mk MasterKey) (*Keyring, error) {
+	have, err := readRow(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	return have.keyring(pool, mk)
+}
+
+func (have row) keyring(pool *pgxpool.Pool, mk MasterKey) (*Keyring, error) {
 	r, err := have.open(mk)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	k, err = newKeyring(pool, mk, r.handle, have.version, have.updatedAt)
-	return k, created, err
+	return newKeyring(pool, mk, r.handle, have.version, have.updatedAt)
 }
 
 // Rotate adds a key to the ring and makes it the one that seals. Replicas hear of

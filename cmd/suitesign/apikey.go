@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/web/apikey"
 )
@@ -20,25 +22,31 @@ type apikeyCmd struct {
 }
 
 type apikeyCreateCmd struct {
-	Name    string        `arg:"" help:"What the key is for."`
-	Expires time.Duration `help:"End of the key, from now, like 2160h. Without it the key does not expire."`
+	Name    string         `arg:"" help:"What the key is for."`
+	Expires *time.Duration `help:"End of the key, from now, like 2160h. Without it the key does not expire."`
 }
+
+// goodKeyName is the rule of the admin API.
+var goodKeyName = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,100}$`)
 
 // Run makes a key. The value goes to stdout alone, so that it can be piped.
 func (a apikeyCreateCmd) Run(ctx context.Context, c *cli) error {
-	pool, _, _, err := c.openDatabase(ctx)
+	if !goodKeyName.MatchString(a.Name) {
+		return errors.New("the name of a key is text of 1 to 100 characters")
+	}
+	var expires *time.Time
+	if a.Expires != nil {
+		if *a.Expires <= 0 {
+			return errors.New("--expires is a time from now on, like 2160h")
+		}
+		at := time.Now().Add(*a.Expires)
+		expires = &at
+	}
+	pool, err := c.openAPIKeys(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	var expires *time.Time
-	if a.Expires < 0 {
-		return errors.New("--expires is in the past")
-	}
-	if a.Expires > 0 {
-		at := time.Now().Add(a.Expires)
-		expires = &at
-	}
 	key, value, err := (&apikey.Store{Pool: pool}).Create(ctx, a.Name, expires)
 	if err != nil {
 		return err
@@ -52,7 +60,7 @@ type apikeyListCmd struct{}
 
 // Run lists every key, newest first.
 func (apikeyListCmd) Run(ctx context.Context, c *cli) error {
-	pool, _, _, err := c.openDatabase(ctx)
+	pool, err := c.openAPIKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,7 +91,7 @@ type apikeyRevokeCmd struct {
 
 // Run revokes a key.
 func (a apikeyRevokeCmd) Run(ctx context.Context, c *cli) error {
-	pool, _, _, err := c.openDatabase(ctx)
+	pool, err := c.openAPIKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,6 +101,15 @@ func (a apikeyRevokeCmd) Run(ctx context.Context, c *cli) error {
 	}
 	fmt.Printf("Revoked %s. Every replica refuses it within two seconds.\n", a.ID)
 	return nil
+}
+
+// openAPIKeys opens the database: keys are stored hashed, so no master key is needed.
+func (c *cli) openAPIKeys(ctx context.Context) (*pgxpool.Pool, error) {
+	config, err := c.databaseOnly()
+	if err != nil {
+		return nil, err
+	}
+	return openSchema(ctx, config)
 }
 
 func keyState(k apikey.Key) string {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+
+	"suitesign/secret"
 )
 
 // version is set by the build (-X main.version=…).
@@ -59,7 +61,12 @@ type configPrintCmd struct{}
 // configuration is when one wants to see it.
 func (configPrintCmd) Run(c *cli) error {
 	config, faulty := loadConfig(c.Config, os.Environ())
-	out, err := yaml.Marshal(config)
+	out, err := yaml.MarshalWithOptions(config, yaml.CustomMarshaler(func(v secret.String) ([]byte, error) {
+		if v.IsZero() {
+			return []byte(`""`), nil // not set, which is worth knowing
+		}
+		return yaml.Marshal(v.String())
+	}))
 	if err != nil {
 		return fmt.Errorf("printing the configuration: %w", err)
 	}

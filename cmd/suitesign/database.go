@@ -3,33 +3,37 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/migrations"
-	"suitesign/secret"
 )
 
-// databaseURL is all that commands about the schema need of the configuration.
-func (c *cli) databaseURL() (string, error) {
+// databaseOnly reads the configuration for commands that need the database and
+// nothing else of it, so that they run where no other secret is: in a migration
+// job, say. Faults elsewhere in the configuration are for `config check`.
+func (c *cli) databaseOnly() (Config, error) {
 	config, err := loadConfig(c.Config, os.Environ())
 	if config.DatabaseURL.IsZero() {
-		if err != nil {
-			return "", err
-		}
-		return "", errors.New("SUITESIGN_DATABASE_URL is not set")
+		return config, err // which tells, among others, that it is not set
 	}
-	return config.DatabaseURL.Reveal(), nil
+	if _, err := pgxpool.ParseConfig(config.DatabaseURL.Reveal()); err != nil {
+		return config, errDatabaseURL
+	}
+	return config, nil
 }
+
+// errDatabaseURL stands for the driver's own error, which may quote the URL, and
+// the URL holds a password.
+var errDatabaseURL = errors.New("SUITESIGN_DATABASE_URL is not a PostgreSQL connection string, like postgres://user:password@host:5432/suitesign")
 
 // openPool makes the pool of connections. It does not connect yet.
 func openPool(config Config) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(config.DatabaseURL.Reveal())
 	if err != nil {
-		return nil, errors.New("SUITESIGN_DATABASE_URL is not a PostgreSQL connection string")
+		return nil, errDatabaseURL
 	}
 	pc.MaxConns = int32(config.DatabaseConns) //nolint:gosec // checked to be small
 	pc.MaxConnIdleTime = 5 * time.Minute
@@ -49,23 +53,15 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(context.Background(), pc)
 }
 
-// openDatabase is for the commands: a pool on a schema that fits, and the keyring.
-func (c *cli) openDatabase(ctx context.Context) (*pgxpool.Pool, Config, secret.MasterKey, error) {
-	config, err := loadConfig(c.Config, os.Environ())
-	if err != nil {
-		return nil, config, secret.MasterKey{}, err
-	}
-	master, err := secret.ParseMasterKey(config.MasterKey)
-	if err != nil {
-		return nil, config, master, fmt.Errorf("SUITESIGN_MASTER_KEY: %w", err)
-	}
+// openSchema opens a pool for a command, on a schema that fits.
+func openSchema(ctx context.Context, config Config) (*pgxpool.Pool, error) {
 	pool, err := openPool(config)
 	if err != nil {
-		return nil, config, master, err
+		return nil, err
 	}
 	if err := migrations.Check(ctx, pool); err != nil {
 		pool.Close()
-		return nil, config, master, err
+		return nil, err
 	}
-	return pool, config, master, nil
+	return pool, nil
 }

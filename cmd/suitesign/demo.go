@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/caarlos0/env/v11"
 	"golang.org/x/sync/errgroup"
 
 	"suitesign/migrations"
@@ -47,7 +48,6 @@ type demoCmd struct {
 // demoRun is one running demo.
 type demoRun struct {
 	demoCmd
-	ctx    context.Context //nolint:containedctx // the demo is one run
 	log    *slog.Logger
 	keys   demoKeys
 	sim    *wecomtest.Server
@@ -59,46 +59,52 @@ type demoRun struct {
 // Run starts everything, installs the demo corp through the real callbacks, tells
 // where everything is, and waits for Ctrl-C. Nothing of it listens beyond loopback.
 func (d demoCmd) Run(ctx context.Context) error {
+	// What can be told at once is told before anything is started or written.
+	if err := d.checkPorts(ctx); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(d.Dir, 0o755); err != nil { //nolint:gosec // the database's own user passes through
 		return fmt.Errorf("the demo keeps its data in %s: %w", d.Dir, err)
 	}
+	unlock, err := lockDemo(filepath.Join(d.Dir, "demo.lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	logFile, err := os.OpenFile(filepath.Join(d.Dir, "demo.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("the demo keeps its log in %s: %w", d.Dir, err)
 	}
 	defer logFile.Close()
 	log := slog.New(slog.NewJSONHandler(logFile, nil))
+	slog.SetDefault(log)
 
-	run := demoRun{demoCmd: d, ctx: ctx, log: log, public: localURL(d.PublicPort), simURL: localURL(d.SimPort)}
+	run := demoRun{demoCmd: d, log: log, public: localURL(d.PublicPort), simURL: localURL(d.SimPort)}
 	if run.keys, err = loadDemoKeys(filepath.Join(d.Dir, "demo-keys.json")); err != nil {
 		return err
 	}
 	run.admin = adminClient{url: localURL(d.AdminPort), key: run.keys.APIKey}
-
-	databaseURL, stop, err := run.database()
+	databaseURL, stop, err := run.database(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	return run.everything(databaseURL)
+	return run.everything(ctx, databaseURL)
 }
 
 // everything runs the simulator and the service until the context ends.
-func (d *demoRun) everything(databaseURL string) error {
-	simListener, err := listenLocal(d.ctx, d.SimPort, "SIM_PORT")
+func (d *demoRun) everything(ctx context.Context, databaseURL string) error {
+	simListener, err := listenLocal(ctx, d.SimPort, "SIM_PORT")
 	if err != nil {
 		return err
 	}
 	d.sim, err = wecomtest.NewServer(wecomtest.Config{StateFile: filepath.Join(d.Dir, "sim.json"), Log: d.log})
 	if err != nil {
-		return fmt.Errorf("the simulator: %w", err)
+		return errors.Join(fmt.Errorf("the simulator: %w", err), simListener.Close())
 	}
 	config := d.config(databaseURL)
-	if err := errors.Join(portIsFree(d.ctx, d.PublicPort, "PUBLIC_PORT"), portIsFree(d.ctx, d.AdminPort, "ADMIN_PORT")); err != nil {
-		return err
-	}
 
-	group, ctx := errgroup.WithContext(d.ctx)
+	group, running := errgroup.WithContext(ctx)
 	simServer := &http.Server{Handler: d.sim, ReadHeaderTimeout: 5 * time.Second}
 	group.Go(func() error {
 		if err := simServer.Serve(simListener); !errors.Is(err, http.ErrServerClosed) {
@@ -108,11 +114,11 @@ func (d *demoRun) everything(databaseURL string) error {
 	})
 	group.Go(func() error {
 		// The service goes first: it may still have calls to the simulator in flight.
-		err := serve(ctx, config, d.log)
+		err := serve(running, config, d.log)
 		return errors.Join(err, d.sim.Close(), simServer.Close())
 	})
 	group.Go(func() error {
-		if err := d.story(ctx); d.ctx.Err() == nil { // else it was Ctrl-C, before the demo was up
+		if err := d.story(running); running.Err() == nil { // else it was Ctrl-C, or the service says why it ended
 			return err
 		}
 		return nil
@@ -139,47 +145,50 @@ func (d *demoRun) config(databaseURL string) Config {
 
 // database answers with a migrated database: the one that SUITESIGN_DATABASE_URL
 // names, or one of a private server.
-func (d *demoRun) database() (url string, stop func(), err error) {
+func (d *demoRun) database(ctx context.Context) (url string, stop func(), err error) {
+	var found faults
+	if url = secretText(env.ToMap(os.Environ()), envPrefix+"DATABASE_URL", &found); len(found) > 0 {
+		return "", nil, found
+	}
 	stop = func() {}
-	if url = os.Getenv(envPrefix + "DATABASE_URL"); url == "" {
-		server, err := d.privateServer()
+	if url == "" {
+		server, err := d.privateServer(ctx)
 		if err != nil {
-			return "", stop, err
+			return "", nil, err
 		}
 		stop = func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(d.ctx), 20*time.Second) // stopping happens after Ctrl-C
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second) // stopping happens after Ctrl-C
 			defer cancel()
 			if err := server.Stop(ctx); err != nil {
 				fmt.Fprintln(os.Stderr, "suitesign: PostgreSQL did not stop:", err)
 			}
 		}
-		if err := server.EnsureDatabase(d.ctx, "suitesign"); err != nil {
+		if err := server.EnsureDatabase(ctx, "suitesign"); err != nil {
 			stop()
-			return "", func() {}, err
+			return "", nil, err
 		}
 		url = server.URL("suitesign")
 	}
-	err = claimForDemo(d.ctx, url)
+	err = claimForDemo(ctx, url)
 	if err == nil {
-		err = migrations.Up(d.ctx, url)
+		err = migrations.Up(ctx, url)
 	}
 	if err != nil {
 		stop()
-		return "", func() {}, err
+		return "", nil, err
 	}
 	return url, stop, nil
 }
 
 // privateServer starts PostgreSQL from the binaries of this machine, after
 // installing them where that can be done.
-func (d *demoRun) privateServer() (*pglocal.Server, error) {
-	if _, err := pglocal.Find(d.ctx); errors.Is(err, pglocal.ErrNoPostgres) {
-		fmt.Println("There is no PostgreSQL on this machine; installing it with apt-get …")
-		if err := pglocal.Install(d.ctx, d.logWriter()); err != nil {
+func (d *demoRun) privateServer(ctx context.Context) (*pglocal.Server, error) {
+	if _, err := pglocal.Find(ctx); errors.Is(err, pglocal.ErrNoPostgres) {
+		if err := d.installPostgres(ctx); err != nil {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(d.ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
 	defer cancel()
 	return pglocal.Start(ctx, pglocal.Config{Dir: filepath.Join(d.Dir, "pg"), Durable: true, Log: slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 }
@@ -203,13 +212,29 @@ func listenLocal(ctx context.Context, port int, variable string) (net.Listener, 
 	return ln, nil
 }
 
-// portIsFree tells of a taken port before anything is started.
-func portIsFree(ctx context.Context, port int, variable string) error {
-	ln, err := listenLocal(ctx, port, variable)
-	if err != nil {
-		return err
+// checkPorts tells of ports that are none, are taken, or are meant for two.
+func (d demoCmd) checkPorts(ctx context.Context) error {
+	var faults []error
+	used := map[int]string{}
+	for _, p := range []struct {
+		port     int
+		variable string
+	}{{d.PublicPort, "PUBLIC_PORT"}, {d.AdminPort, "ADMIN_PORT"}, {d.SimPort, "SIM_PORT"}} {
+		switch other, twice := used[p.port]; {
+		case p.port < 1 || p.port > 65535:
+			faults = append(faults, fmt.Errorf("%s is %d: a port is a number from 1 to 65535", p.variable, p.port))
+		case twice:
+			faults = append(faults, fmt.Errorf("%s and %s are both %d: each needs a port of its own", other, p.variable, p.port))
+		default:
+			used[p.port] = p.variable
+			ln, err := listenLocal(ctx, p.port, p.variable)
+			if err == nil {
+				err = ln.Close()
+			}
+			faults = append(faults, err)
+		}
 	}
-	return ln.Close()
+	return errors.Join(faults...)
 }
 
 // demoFile is .suitesign/demo.json, for scripts.

@@ -1,19 +1,15 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // demoKeys are made at the first start and kept, so that the second start reads
@@ -75,42 +71,4 @@ func writeAtomically(path string, data []byte) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
-}
-
-// claimForDemo marks an empty database as the demo's, and refuses one that is
-// neither empty nor marked: a demo must never write into somebody's data.
-func claimForDemo(ctx context.Context, url string) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return errors.New("the demo's database does not answer; is SUITESIGN_DATABASE_URL right, or should it be unset?")
-	}
-	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }() // also after Ctrl-C
-	const q = `
-SELECT to_regclass('suitesign_demo.mark') IS NOT NULL,
-	EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
-		AND n.nspname NOT LIKE 'pg\_temp\_%')`
-	var marked, used bool
-	if err := conn.QueryRow(ctx, q).Scan(&marked, &used); err != nil {
-		return fmt.Errorf("look into the demo's database: %w", err)
-	}
-	if marked {
-		return nil
-	}
-	if used {
-		return errors.New("the database that SUITESIGN_DATABASE_URL names is not empty and not a demo's: name an empty one, or unset the variable and the demo starts its own PostgreSQL")
-	}
-	if _, err := conn.Exec(ctx, `CREATE SCHEMA suitesign_demo; CREATE TABLE suitesign_demo.mark (made_at timestamptz NOT NULL DEFAULT now())`); err != nil {
-		return fmt.Errorf("mark the demo's database: %w", err)
-	}
-	return nil
-}
-
-// logWriter keeps what a package manager says for when it fails.
-func (d *demoRun) logWriter() io.Writer {
-	f, err := os.OpenFile(filepath.Join(d.Dir, "install.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return io.Discard
-	}
-	return f
 }

@@ -29,11 +29,15 @@ type keysInitCmd struct{}
 
 // Run makes the first keyset where there is none.
 func (keysInitCmd) Run(ctx context.Context, c *cli) error {
-	pool, ring, _, created, err := c.openKeys(ctx)
+	pool, master, err := c.openKeys(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	ring, created, err := secret.LoadOrCreate(ctx, pool, master)
+	if err != nil {
+		return err
+	}
 	if created {
 		fmt.Println("Made the first keyset.")
 	} else {
@@ -46,7 +50,7 @@ type keysRotateCmd struct{}
 
 // Run adds a key and makes it the one that seals.
 func (keysRotateCmd) Run(ctx context.Context, c *cli) error {
-	pool, ring, master, _, err := c.openKeys(ctx)
+	pool, master, err := c.openKeys(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +58,8 @@ func (keysRotateCmd) Run(ctx context.Context, c *cli) error {
 	if _, err := secret.Rotate(ctx, pool, master); err != nil {
 		return err
 	}
-	if err := ring.Reload(ctx); err != nil {
+	ring, err := secret.Load(ctx, pool, master)
+	if err != nil {
 		return err
 	}
 	fmt.Println("Rotated. Replicas seal with the new key within seconds; `suitesign keys reencrypt` seals the rest anew.")
@@ -67,11 +72,18 @@ type keysReencryptCmd struct {
 
 // Run seals everything with the active key.
 func (k keysReencryptCmd) Run(ctx context.Context, c *cli) error {
-	pool, ring, _, _, err := c.openKeys(ctx)
+	if k.Batch < 1 {
+		return fmt.Errorf("--batch is %d: use 1 or more", k.Batch)
+	}
+	pool, master, err := c.openKeys(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	ring, err := secret.Load(ctx, pool, master)
+	if err != nil {
+		return err
+	}
 	done, err := secret.Reencrypt(ctx, pool, ring, sealedColumns(), k.Batch)
 	fmt.Printf("Sealed %d values anew.\n", done)
 	if err != nil {
@@ -85,25 +97,30 @@ type keysStatusCmd struct{}
 
 // Run tells the keys.
 func (keysStatusCmd) Run(ctx context.Context, c *cli) error {
-	pool, ring, _, _, err := c.openKeys(ctx)
+	pool, master, err := c.openKeys(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
+	ring, err := secret.Load(ctx, pool, master)
+	if err != nil {
+		return err
+	}
 	return printKeys(ctx, pool, ring)
 }
 
-func (c *cli) openKeys(ctx context.Context) (*pgxpool.Pool, *secret.Keyring, secret.MasterKey, bool, error) {
-	pool, _, master, err := c.openDatabase(ctx)
+// openKeys opens what the commands about the keyring need: the database and the master key.
+func (c *cli) openKeys(ctx context.Context) (*pgxpool.Pool, secret.MasterKey, error) {
+	config, err := loadConfig(c.Config, os.Environ())
 	if err != nil {
-		return nil, nil, master, false, err
+		return nil, secret.MasterKey{}, err
 	}
-	ring, created, err := secret.LoadOrCreate(ctx, pool, master)
+	master, err := secret.ParseMasterKey(config.MasterKey)
 	if err != nil {
-		pool.Close()
-		return nil, nil, master, false, err
+		return nil, secret.MasterKey{}, fmt.Errorf("SUITESIGN_MASTER_KEY: %w", err)
 	}
-	return pool, ring, master, created, nil
+	pool, err := openSchema(ctx, config)
+	return pool, master, err
 }
 
 func printKeys(ctx context.Context, pool *pgxpool.Pool, ring *secret.Keyring) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -41,41 +42,52 @@ func listen(ctx context.Context, config Config) ([]listener, error) {
 			return nil, err
 		}
 		all = append(all, listener{Listener: ln})
+	} else if _, ok := passed["public"]; ok {
+		return nil, errors.New("LISTEN_FDS passes a socket for the public listener, which SUITESIGN_HTTP switches off")
 	}
 	ln, err := open("admin", config.AdminAddr, "SUITESIGN_ADMIN_ADDR")
 	if err != nil {
-		for _, l := range all {
-			_ = l.Close()
-		}
+		_ = closeAll(all)
 		return nil, err
 	}
 	return append(all, listener{Listener: ln, admin: true}), nil
+}
+
+func closeAll(listeners []listener) error {
+	var faults []error
+	for _, l := range listeners {
+		faults = append(faults, l.Close())
+	}
+	return errors.Join(faults...)
 }
 
 // firstPassed is the file descriptor of the first passed socket (sd_listen_fds(3)).
 const firstPassed = 3
 
 // passedSockets finds the sockets that a service manager passed: named public and
-// admin by LISTEN_FDNAMES, in this order where they have no names.
+// admin by LISTEN_FDNAMES, in this order where they have other names or none. A
+// LISTEN_PID that is not ours means that they are for somebody else; without one,
+// as a shell or a supervisor passes them, they are for us.
 func passedSockets(getenv func(string) string) (map[string]uintptr, error) {
-	if getenv("LISTEN_PID") != strconv.Itoa(os.Getpid()) {
-		return nil, nil // none, or somebody else's
-	}
-	n, err := strconv.Atoi(getenv("LISTEN_FDS"))
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("LISTEN_FDS is %q: a number of sockets from 1 on belongs there", getenv("LISTEN_FDS"))
+	count := getenv("LISTEN_FDS")
+	if pid := getenv("LISTEN_PID"); count == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return nil, nil
 	}
 	known := []string{"public", "admin"}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 1 || n > len(known) {
+		return nil, fmt.Errorf("LISTEN_FDS is %q: 1 or 2 sockets can be passed, the public listener's and the admin listener's", count)
+	}
 	names := known
 	if given := strings.Split(getenv("LISTEN_FDNAMES"), ":"); slices.ContainsFunc(given, func(s string) bool { return slices.Contains(known, s) }) {
 		names = given
 	}
 	passed := map[string]uintptr{}
-	for i := range n {
-		if i >= len(names) || !slices.Contains(known, names[i]) {
+	for i := range uintptr(n) {
+		if int(i) >= len(names) || !slices.Contains(known, names[i]) || passed[names[i]] != 0 {
 			return nil, fmt.Errorf("LISTEN_FDS passes %d sockets and LISTEN_FDNAMES calls them %q: name them public and admin", n, getenv("LISTEN_FDNAMES"))
 		}
-		passed[names[i]] = uintptr(firstPassed + i)
+		passed[names[i]] = firstPassed + i
 	}
 	return passed, nil
 }

@@ -18,10 +18,11 @@ type migrateUpCmd struct{}
 
 // Run migrates up.
 func (migrateUpCmd) Run(ctx context.Context, c *cli) error {
-	url, err := c.databaseURL()
+	config, err := c.databaseOnly()
 	if err != nil {
 		return err
 	}
+	url := config.DatabaseURL.Reveal()
 	if err := migrations.Up(ctx, url); err != nil {
 		return err
 	}
@@ -39,10 +40,11 @@ func (d migrateDownCmd) Run(ctx context.Context, c *cli) error {
 	if !d.Yes {
 		return errors.New("migrate down loses the data of the tables it drops; say --yes to do it")
 	}
-	url, err := c.databaseURL()
+	config, err := c.databaseOnly()
 	if err != nil {
 		return err
 	}
+	url := config.DatabaseURL.Reveal()
 	if d.All {
 		err = migrations.Down(ctx, url)
 	} else {
@@ -63,10 +65,11 @@ type migrateStatusCmd struct{}
 
 // Run tells the schema's version. It ends 1 where `serve` would refuse to start.
 func (migrateStatusCmd) Run(ctx context.Context, c *cli) error {
-	url, err := c.databaseURL()
+	config, err := c.databaseOnly()
 	if err != nil {
 		return err
 	}
+	url := config.DatabaseURL.Reveal()
 	state, err := migrations.Status(ctx, url)
 	if err != nil {
 		return err
@@ -74,6 +77,9 @@ func (migrateStatusCmd) Run(ctx context.Context, c *cli) error {
 	fmt.Printf("The schema is at version %d of %d.\n", state.Version, state.Latest)
 	for _, name := range state.Pending {
 		fmt.Println("  pending:", name)
+	}
+	if state.Dirty {
+		fmt.Println("The migration to it was left half done; `suitesign migrate up` says what to do.")
 	}
 	if state.Dirty || state.Version < migrations.Oldest || state.Version > migrations.Newest {
 		fmt.Printf("This program runs on versions %d to %d.\n", migrations.Oldest, migrations.Newest)

@@ -62,14 +62,16 @@ func serve(ctx context.Context, config Config, log *slog.Logger) error {
 				handler = a.admin
 			}
 			log.InfoContext(serving, "listening", "listener", l.name(), "addr", l.Addr().String())
-			return web.Serve(serving, l, handler, web.ServeOptions{Drain: a.drain, AcceptFor: config.Drain.Accept, FinishFor: config.Drain.Finish, Log: log})
+			return web.Serve(serving, l, handler, config.Drain.options(a.drain, log))
 		})
 	}
+	var unfit error // why the service cannot start at all
 	group.Go(func() error {
 		select {
-		case err := <-started:
-			if err != nil {
-				return err // which ends the listeners, too
+		case unfit = <-started:
+			if unfit != nil {
+				// Nobody was served, so there is nothing to drain: the listeners end at once.
+				return errors.Join(unfit, closeAll(listeners))
 			}
 			<-serving.Done()
 		case <-serving.Done():
@@ -80,15 +82,19 @@ func serve(ctx context.Context, config Config, log *slog.Logger) error {
 	err = group.Wait()
 	stopBackground()
 	a.stop()
-	if err != nil && ctx.Err() == nil {
-		return err
-	}
-	if err != nil {
-		log.Error("the stop was not clean", "error", err)
+	switch {
+	case unfit != nil && ctx.Err() == nil:
+		return unfit
+	case unfit == nil && err != nil:
 		return err
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// options are those of a listener. Its zero durations would mean its defaults; ours mean at once.
+func (d DrainConfig) options(drain func(), log *slog.Logger) web.ServeOptions {
+	return web.ServeOptions{Drain: drain, AcceptFor: max(d.Accept, 1), FinishFor: max(d.Finish, 1), Log: log}
 }
 
 // dbPools are two, so that a flood of requests leaves the worker its connections

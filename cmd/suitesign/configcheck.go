@@ -1,0 +1,115 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"suitesign/secret"
+	"suitesign/web/apikey"
+	"suitesign/wecom"
+)
+
+// check adds what no single value can say of itself.
+func (c *Config) check(found *faults) {
+	if c.DatabaseURL.IsZero() {
+		found.missing("SUITESIGN_DATABASE_URL", "name the PostgreSQL database, like postgres://user:password@host:5432/suitesign")
+	} else if _, err := pgxpool.ParseConfig(c.DatabaseURL.Reveal()); err != nil {
+		found.add("%s", errDatabaseURL)
+	}
+	if c.MasterKey.IsZero() {
+		found.missing("SUITESIGN_MASTER_KEY", "make one with `openssl rand -base64 32` and keep it; without it no stored secret can be read again")
+	} else if _, err := secret.ParseMasterKey(c.MasterKey); err != nil {
+		found.add("SUITESIGN_MASTER_KEY is not 32 bytes in standard base64: make one with `openssl rand -base64 32`")
+	}
+	if err := apikey.CheckBootstrap(c.BootstrapAPIKey); err != nil {
+		found.add("SUITESIGN_BOOTSTRAP_API_KEY has fewer than %d characters: make one with `openssl rand -hex 32`", apikey.MinBootstrap)
+	}
+	if !c.HTTP && !c.Worker {
+		found.add("SUITESIGN_HTTP and SUITESIGN_WORKER are both off: nothing would run; switch one on")
+	}
+	checkAddr(found, "SUITESIGN_PUBLIC_ADDR", c.PublicAddr)
+	checkAddr(found, "SUITESIGN_ADMIN_ADDR", c.AdminAddr)
+	checkPublicURL(found, c.PublicURL)
+	if err := wecom.CheckBaseURL(c.WeCom.BaseURL); err != nil {
+		found.add("SUITESIGN_WECOM_BASE_URL: %s", err)
+	}
+	if err := wecom.CheckBaseURL(c.WeCom.InstallURL); err != nil {
+		found.add("SUITESIGN_WECOM_INSTALL_URL: %s", err)
+	}
+	for _, p := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			found.add("SUITESIGN_TRUSTED_PROXIES: %q is not a network like 10.0.0.0/8 or 192.0.2.7/32", p)
+		}
+	}
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		found.add("SUITESIGN_LOG_LEVEL is %q: use debug, info, warn or error", c.LogLevel)
+	}
+	if !slices.Contains([]string{"json", "text"}, c.LogFormat) {
+		found.add("SUITESIGN_LOG_FORMAT is %q: use json or text", c.LogFormat)
+	}
+	c.checkNumbers(found)
+}
+
+func (c *Config) checkNumbers(found *faults) {
+	for _, n := range []struct {
+		name     string
+		v, least int
+	}{
+		{"DATABASE_CONNS", c.DatabaseConns, 4},
+		{"SIGNING_TENANTS", c.Signing.Tenants, 1},
+		{"LIMITS_PER_IP", c.Limits.PerIP, 0},
+		{"LIMITS_PER_IP_BURST", c.Limits.PerIPBurst, 0},
+		{"LIMITS_PER_TENANT", c.Limits.PerTenant, 0},
+		{"LIMITS_INSTALLS_PER_MINUTE", c.Limits.InstallPerM, 0},
+		{"REFRESH_CONCURRENCY", c.Refresh.Concurrency, 1},
+		{"REFRESH_PER_APP_HOUR", c.Refresh.PerApp, 0},
+		{"REFRESH_PER_CORP_HOUR", c.Refresh.PerCorp, 0},
+		{"REFRESH_PER_MINUTE", c.Refresh.PerMinute, 0},
+		{"REFRESH_PER_HOUR", c.Refresh.PerHour, 0},
+	} {
+		if most := 1 << 30; n.v < n.least || n.v > most {
+			found.add("%s%s is %d: use a number from %d to %d", envPrefix, n.name, n.v, n.least, most)
+		}
+	}
+	if c.Refresh.PerApp == 1 || c.Refresh.PerCorp == 1 {
+		found.add("SUITESIGN_REFRESH_PER_APP_HOUR and SUITESIGN_REFRESH_PER_CORP_HOUR cannot be 1: a refresh fetches two tickets; use 0 (off), 2 or more")
+	}
+	for _, d := range []struct {
+		name     string
+		v, least time.Duration
+	}{
+		{"SIGNING_MAX_STALE", c.Signing.MaxStale, time.Second}, // the database is asked each second
+		{"DRAIN_ACCEPT", c.Drain.Accept, 0},
+		{"DRAIN_FINISH", c.Drain.Finish, 0},
+	} {
+		if most := 24 * time.Hour; d.v < d.least || d.v > most {
+			found.add("%s%s is %s: use a duration from %s to %s", envPrefix, d.name, d.v, d.least, most)
+		}
+	}
+}
+
+func checkAddr(found *faults, name, addr string) {
+	if _, port, err := net.SplitHostPort(addr); err != nil {
+		found.add("%s is %q: use host:port, like 127.0.0.1:8081, or :port", name, addr)
+	} else if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
+		found.add("%s is %q: %q is not a port", name, addr, port)
+	}
+}
+
+// checkPublicURL takes an origin, or nothing: the admin API then shows no URLs to
+// paste, and the install page has no way back.
+func checkPublicURL(found *faults, raw string) {
+	if raw == "" {
+		return
+	}
+	u, err := url.Parse(raw)
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" || u.String() != u.Scheme+"://"+u.Host {
+		found.add("SUITESIGN_PUBLIC_URL is not a plain origin: use the form https://suitesign.example.com")
+	}
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"suitesign/changes"
+	"suitesign/secret"
+	"suitesign/signing"
+	"suitesign/suite"
+	"suitesign/tenant"
+	"suitesign/ticket"
+	"suitesign/web"
+	"suitesign/web/apikey"
+	"suitesign/web/demo"
+	"suitesign/wecom"
+)
+
+// house is every room, furnished.
+type house struct {
+	ring      *secret.Keyring
+	server    *web.Server
+	listener  *changes.Listener
+	directory *signing.Directory
+	callbacks *suite.Callbacks
+	worker    *suite.Worker
+	refresher *ticket.Refresher
+	log       *slog.Logger
+
+	warnOfSuites func(context.Context) []string
+}
+
+// wire makes the rooms and tells them of each other, bottom up.
+func (a *app) wire(ring *secret.Keyring) (*house, error) {
+	c := a.config
+	serving, working := a.pools.serving, a.pools.working
+	platform := &wecom.Client{BaseURL: c.WeCom.BaseURL, Observe: a.metrics.ObserveCall}
+
+	// Requests and the worker have stores over pools of their own.
+	tenants, workTenants := &tenant.Store{Pool: serving}, &tenant.Store{Pool: working}
+	suites := &suite.Store{Pool: serving, Ring: ring, Tenants: tenants}
+	workSuites := &suite.Store{Pool: working, Ring: ring, Tenants: workTenants}
+	tokens := &suite.Tokens{Store: workSuites, WeCom: platform}
+	exchanger := &suite.Exchanger{Store: workSuites, WeCom: platform, Tokens: tokens, Log: a.log}
+
+	refresher := &ticket.Refresher{
+		Pool: working, Ring: ring, WeCom: platform, Suites: tokens, Authorizations: workSuites, Tenants: workTenants,
+		Limits: c.Refresh.limits(), Slots: c.Refresh.Concurrency, Log: a.log,
+		Metrics: ticket.Metrics{Tenant: a.metrics.ObserveRefreshes, Fetched: a.metrics.ObserveFetch, Late: a.metrics.ObserveLate},
+	}
+	directory := &signing.Directory{Pool: serving, Sealer: ring, MaxTenants: c.Signing.Tenants, MaxStale: c.Signing.MaxStale, Log: a.log}
+	signer := &signing.Signer{Directory: directory, Demand: refresher.Demand, TenantRate: c.Limits.PerTenant}
+	callbacks := &suite.Callbacks{Store: suites, Observe: func(door suite.Door, outcome string) { a.metrics.ObserveCallback(string(door), outcome) }}
+
+	h := &house{ring: ring, directory: directory, callbacks: callbacks, refresher: refresher, log: a.log,
+		worker: &suite.Worker{Store: workSuites, Exchanger: exchanger, Log: a.log}, warnOfSuites: web.WarnOfSuites(suites)}
+	h.listener = &changes.Listener{Pool: serving, ConnConfig: serving.Config().ConnConfig, Handle: h.hear, Log: a.log}
+	directory.LastContact = h.listener.LastContact
+
+	demoPage, err := a.demoPage()
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.WatchSuites(suites)
+	a.metrics.WatchDirectory(directory.Stats)
+	a.metrics.WatchPool("serving", serving.Stat)
+	a.metrics.WatchPool("working", working.Stat)
+	h.server = &web.Server{
+		Signer:            signer,
+		Callbacks:         callbacks,
+		Installs:          &suite.Installs{Store: suites, WeCom: platform, Tokens: tokens, Exchanger: exchanger, PublicURL: c.PublicURL, InstallURL: c.WeCom.InstallURL, Log: a.log},
+		VerificationFiles: tenants,
+		API: &web.API{
+			Gate:   &apikey.Gate{Store: &apikey.Store{Pool: serving}, Bootstrap: c.BootstrapAPIKey},
+			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
+			Demo: c.Demo != nil,
+		},
+		DemoPage: demoPage,
+		Log:      a.log, Metrics: a.metrics, Health: a.health,
+		Limits:         c.Limits.web(),
+		PublicURL:      c.PublicURL,
+		InstallURL:     c.WeCom.InstallURL,
+		TrustedProxies: prefixes(c.TrustedProxies),
+		Pprof:          c.Pprof,
+	}
+	return h, nil
+}
+
+// hear is told what another replica, or this one, has changed.
+func (h *house) hear(ctx context.Context, list []changes.Change) {
+	h.directory.Handle(ctx, list)
+	h.callbacks.Handle(ctx, list)
+	rotated := func(c changes.Change) bool { return c.Topic == changes.Keyring || c.Topic == changes.Everything }
+	if !slices.ContainsFunc(list, rotated) {
+		return
+	}
+	if err := h.ring.Reload(ctx); err != nil {
+		h.log.ErrorContext(ctx, "the keyring was rotated and could not be read again; an unknown key reads it again", "error", err)
+	}
+}
+
+// demoPage is the page at /demo/; nil where it is switched off.
+func (a *app) demoPage() (http.Handler, error) {
+	if !a.config.DemoPage {
+		return nil, nil
+	}
+	options := demo.Options{}
+	if d := a.config.Demo; d != nil {
+		options = d.page
+	}
+	return demo.Handler(options)
+}
+
+func (r RefreshConfig) limits() ticket.Limits {
+	l := ticket.DefaultLimits()
+	l.App, l.Corp, l.IPMinute, l.IPHour = r.PerApp, r.PerCorp, r.PerMinute, r.PerHour
+	return l
+}
+
+func (l LimitsConfig) web() web.Limits {
+	w := web.DefaultLimits()
+	w.SignPerSecond, w.SignBurst, w.InstallPerMinute = float64(l.PerIP), l.PerIPBurst, float64(l.InstallPerM)
+	return w
+}
+
+// prefixes of a checked configuration.
+func prefixes(texts []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, t := range texts {
+		out = append(out, netip.MustParsePrefix(t))
+	}
+	return out
+}
