@@ -12,7 +12,7 @@ export CGO_ENABLED ?= 0
 
 .PHONY: help
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
 
 .PHONY: build
 build: ## Build bin/suitesign and bin/wecomsim
@@ -32,6 +32,15 @@ test: ## Every test, the browser's too
 .PHONY: test-short
 test-short: ## The tests of the rooms only, without the race detector
 	go test $$(go list ./... | grep -v /e2e)
+
+# The page's helper. Its dist is committed, so that nothing else here needs Node.
+.PHONY: h5
+h5: ## Build web/h5/dist (needs Node 20 and npm)
+	cd web/h5 && npm ci --no-audit --no-fund && npm run build
+
+.PHONY: test-h5
+test-h5: ## The tests of web/h5; fails where its dist is not what the sources make
+	cd web/h5 && npm ci --no-audit --no-fund && npm run types && npm test && npm run drift
 
 .PHONY: fuzz
 fuzz: ## Each fuzz test for a minute

@@ -13,6 +13,7 @@ import (
 
 	"suitesign/signing"
 	"suitesign/suite"
+	"suitesign/web/h5"
 	"suitesign/web/jssdk"
 )
 
@@ -57,6 +58,7 @@ func (s *Server) Public() http.Handler {
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
 	r.GET(jssdk.Path, gin.WrapH(jssdk.Handler()))
+	r.GET(h5.Path, gin.WrapH(h5.Handler()))
 	r.GET("/api/jssdk/apis", s.handle(s.apis))
 	if s.DemoPage != nil {
 		r.GET("/demo/*file", gin.WrapH(s.DemoPage))

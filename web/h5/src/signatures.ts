@@ -1,0 +1,135 @@
+import { SuitesignError } from './errors.js'
+
+/** Whose page it is, and where it is signed. */
+export interface Suite {
+  /**
+   * The address of suitesign, for example https://sign.example.com. Left out: where
+   * suitesign.js was loaded from; with a bundler, the page's own origin.
+   */
+  endpoint?: string
+  /** The corp that uses the page. */
+  corpId: string
+  /** The suite; may be left out where the page's host leaves only one. */
+  suiteId?: string
+  /** The app in the corp. Without it the page registers with the corp's identity only. */
+  agentId?: number | string
+}
+
+/** The signature of one page URL. */
+export interface Signature {
+  timestamp: string
+  nonceStr: string
+  signature: string
+}
+
+export type Kind = 'config' | 'agent'
+
+/** How long one request may take. */
+const requestTimeout = 8000
+/** How often one question is asked before it is given up. */
+const attempts = 3
+/** How long a question waits for a pause to end; with a longer one it is given up. */
+const patience = 6
+/** Seconds of pause after the first, second, … failure in a row. */
+const pauses = [1, 2, 4, 8, 15, 30, 60]
+
+/**
+ * What went wrong last with one kind of signature of one app. The SDK asks again at
+ * every API call of a page that is not registered; until the pause is over it is
+ * given the last error instead of a request.
+ */
+interface Trouble {
+  failures: number
+  until: number
+  error: SuitesignError
+  url?: string // only this URL is refused; absent: the service is in trouble
+}
+
+const troubles = new Map<string, Trouble>()
+const asking = new Map<string, Promise<Signature>>()
+let home = ''
+
+/** setHome names the endpoint of pages that name none. */
+export function setHome(endpoint: string): void {
+  home = endpoint
+}
+
+/** sign fetches a signature of url. Whoever asks for the same meanwhile shares the request. */
+export function sign(kind: Kind, url: string, suite: Suite): Promise<Signature> {
+  url = url.split('#')[0]
+  const ids = [['suite_id', suite.suiteId], ['corp_id', suite.corpId], ['agent_id', kind === 'agent' ? suite.agentId : '']]
+  const lane = (suite.endpoint || home).replace(/\/+$/, '') + '/api/jssdk/' + kind + '-signature?' +
+    ids.filter(id => id[1]).map(id => id[0] + '=' + encodeURIComponent('' + id[1]) + '&').join('') + 'url='
+  const address = lane + encodeURIComponent(url)
+  let answer = asking.get(address)
+  if (!answer) {
+    const done = () => { asking.delete(address) }
+    answer = ask(lane, address, url, attempts)
+    asking.set(address, answer)
+    answer.then(done, done)
+  }
+  return answer
+}
+
+function ask(lane: string, address: string, url: string, left: number): Promise<Signature> {
+  const trouble = troubles.get(lane)
+  const wait = trouble && (!trouble.url || trouble.url === url) ? trouble.until - now() : 0
+  if (trouble && wait > 0) {
+    if (trouble.url || wait > patience * 1200 || !left) { // 1.2: the jitter below
+      return Promise.reject(trouble.error)
+    }
+    return new Promise(resolve => setTimeout(resolve, wait)).then(() => ask(lane, address, url, left))
+  }
+  return request(address).then(signature => {
+    troubles.delete(lane)
+    return signature
+  }, (error: SuitesignError) => {
+    const passing = !error.status || error.status === 408 || error.status === 429 || error.status > 499
+    const before = troubles.get(lane)
+    const failures = before ? before.failures + 1 : 1
+    const pause = Math.max(error.retryAfter, pauses[Math.min(failures, pauses.length) - 1])
+    troubles.set(lane, { failures, error, until: now() + pause * 1000 * (1 + Math.random() / 5), url: passing ? undefined : url })
+    return passing ? ask(lane, address, url, left - 1) : Promise.reject(error)
+  })
+}
+
+function now(): number {
+  return performance.now() // does not jump when the clock is set
+}
+
+// XMLHttpRequest, because it has a time limit in every WebView.
+function request(address: string): Promise<Signature> {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest()
+    const fail = (code: string, more?: object) => reject(new SuitesignError(code, Object.assign({
+      status: xhr.status, requestId: header('X-Request-Id'), retryAfter: seconds(header('Retry-After'))
+    }, more)))
+    // Asking for a header that CORS does not show writes an error to the console.
+    const header = (name: string) => new RegExp('^' + name + ':', 'im').test(xhr.getAllResponseHeaders() || '') && xhr.getResponseHeader(name) || ''
+    xhr.open('GET', address)
+    xhr.timeout = requestTimeout
+    xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail('unreachable')
+    xhr.onload = () => {
+      let body
+      try {
+        body = JSON.parse(xhr.responseText)
+      } catch (_) {
+        body = 0 // not suitesign
+      }
+      body = body || {}
+      if (xhr.status === 200 && body.signature && body.nonceStr && body.timestamp) {
+        resolve({ timestamp: '' + body.timestamp, nonceStr: body.nonceStr, signature: body.signature })
+      } else if (xhr.status !== 200 && body.code) {
+        fail(body.code, { detail: body.detail, requestId: body.request_id })
+      } else { // a proxy's own answer, or another service
+        fail(xhr.status > 499 ? 'unreachable' : xhr.status === 429 ? 'rate_limited' : 'bad_answer')
+      }
+    }
+    xhr.send()
+  })
+}
+
+/** Retry-After is a number of seconds or a date. */
+function seconds(value: string): number {
+  return Math.max(0, +value || (Date.parse(value) - Date.now()) / 1000 || 0)
+}
