@@ -30,6 +30,13 @@ type process struct {
 
 func startProcess(t *testing.T, name string, environ []string, program string, args ...string) *process {
 	t.Helper()
+	p := newProcess(t, name, environ, program, args...)
+	p.start()
+	return p
+}
+
+// newProcess is a process that has not started yet, for who wants to change its command.
+func newProcess(t *testing.T, name string, environ []string, program string, args ...string) *process {
 	p := &process{t: t, name: name, ended: make(chan struct{}),
 		cmd: exec.Command(filepath.Join(bin, program), args...)}
 	// Nothing of the caller's configuration reaches the product.
@@ -40,10 +47,16 @@ func startProcess(t *testing.T, name string, environ []string, program string, a
 	}
 	p.cmd.Env = append(p.cmd.Env, environ...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return p
+}
+
+func (p *process) start() {
+	t := p.t
+	t.Helper()
 	r, w := io.Pipe()
 	p.cmd.Stdout, p.cmd.Stderr = w, w
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s: %v", name, err)
+		t.Fatalf("start %s: %v", p.name, err)
 	}
 	read := make(chan struct{})
 	go func() {
@@ -70,7 +83,6 @@ func startProcess(t *testing.T, name string, environ []string, program string, a
 			t.Logf("what %s said, at last:\n%s", p.name, tail(out, 60))
 		}
 	})
-	return p
 }
 
 func (p *process) output() string {

@@ -22,6 +22,7 @@ type app struct {
 
 	public, admin *switchable
 	house         atomic.Pointer[house] // nil until the first good start
+	started       chan struct{}         // closed at the first good start
 
 	mu        sync.Mutex
 	draining  bool
@@ -31,7 +32,7 @@ type app struct {
 }
 
 func newApp(config Config, log *slog.Logger, pools dbPools) *app {
-	a := &app{config: config, log: log, pools: pools, metrics: web.NewMetrics(), public: &switchable{}, admin: &switchable{}}
+	a := &app{config: config, log: log, pools: pools, metrics: web.NewMetrics(), public: &switchable{}, admin: &switchable{}, started: make(chan struct{})}
 	a.health = &web.Health{MaxStale: config.Signing.MaxStale, LastContact: a.lastContact, Schema: a.checkSchema,
 		Warnings: []func(context.Context) []string{a.warnings}}
 	// Until everything is wired, only health and metrics are answered.
@@ -72,8 +73,19 @@ func (a *app) start(ctx, background context.Context) error {
 	a.public.set(h.server.Public())
 	a.admin.set(h.server.Admin())
 	a.health.Started()
+	close(a.started)
 	a.log.InfoContext(ctx, "ready", "version", version, "worker", a.config.Worker)
 	return nil
+}
+
+// wait waits for the first good start; false where ctx ends before.
+func (a *app) wait(ctx context.Context) bool {
+	select {
+	case <-a.started:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // beat begins the heartbeat: what keeps memory true on every replica, and the

@@ -41,8 +41,8 @@ func listen(ctx context.Context, config Config) ([]listener, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, listener{Listener: ln})
-	} else if _, ok := passed["public"]; ok {
+		all = append(all, listener{Listener: ln, passed: has(passed, "public")})
+	} else if has(passed, "public") {
 		return nil, errors.New("LISTEN_FDS passes a socket for the public listener, which SUITESIGN_HTTP switches off")
 	}
 	ln, err := open("admin", config.AdminAddr, "SUITESIGN_ADMIN_ADDR")
@@ -50,8 +50,10 @@ func listen(ctx context.Context, config Config) ([]listener, error) {
 		_ = closeAll(all)
 		return nil, err
 	}
-	return append(all, listener{Listener: ln, admin: true}), nil
+	return append(all, listener{Listener: ln, admin: true, passed: has(passed, "admin")}), nil
 }
+
+func has(passed map[string]uintptr, name string) bool { return passed[name] != 0 }
 
 func closeAll(listeners []listener) error {
 	var faults []error

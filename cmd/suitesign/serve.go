@@ -33,7 +33,9 @@ func (serveCmd) Run(ctx context.Context, c *cli) error {
 // serve runs the service until ctx ends, then takes it down in order.
 //
 // The listeners open before the database answers: a replica that starts while
-// PostgreSQL is away says so at /readyz and gets to work as soon as it is back.
+// PostgreSQL is away says so at /readyz and gets to work as soon as it is back. Only
+// a socket that was passed waits: others may still answer on it, or who connects
+// waits with it, and either is better than to be refused.
 // What no waiting can heal (a schema out of range, a wrong master key) ends it.
 func serve(ctx context.Context, config Config, log *slog.Logger) error {
 	pools, err := openPools(config)
@@ -60,6 +62,9 @@ func serve(ctx context.Context, config Config, log *slog.Logger) error {
 			handler := a.public
 			if l.admin {
 				handler = a.admin
+			}
+			if l.passed && !a.wait(serving) {
+				return l.Close()
 			}
 			log.InfoContext(serving, "listening", "listener", l.name(), "addr", l.Addr().String())
 			return web.Serve(serving, l, handler, config.Drain.options(a.drain, log))
@@ -183,7 +188,8 @@ func pause(ctx context.Context, d time.Duration) error {
 // listener is one of the two, and which.
 type listener struct {
 	net.Listener
-	admin bool
+	admin  bool
+	passed bool // by a service manager, and perhaps shared
 }
 
 func (l listener) name() string {
