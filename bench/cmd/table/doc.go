@@ -1,0 +1,14 @@
+// Command table measures and prints one table: line, measured, target, met or
+// missed. It is started by bench/run.sh, takes some minutes, opens nothing beyond
+// loopback and leaves nothing behind.
+//
+// What is compared is measured alternately (one, other, one, other, …), each with
+// a process of its own, and told as the ratio of the two medians with the lowest
+// and highest ratio of a single round beside it: on a machine that others use the
+// times move, the ratio much less.
+//
+// The service is the built binary with its access log in a file, a real
+// PostgreSQL, and the simulator as the platform. Its tenants come in through the
+// front door: configured over the admin API, installed by callbacks, their tickets
+// fetched by the worker.
+package main
