@@ -65,12 +65,13 @@ type Directory struct {
 
 // An entry is a tenant as it was read. It is never changed, only replaced.
 type entry struct {
-	id      uuid.UUID
-	corpID  string
-	active  bool
-	agents  []int64
-	domains []tenant.Trust
-	suite   *suite
+	id        uuid.UUID
+	corpID    string
+	active    bool
+	agents    []int64
+	agentsDue bool // none is known yet: it has just been authorized, and WeCom is being asked
+	domains   []tenant.Trust
+	suite     *suite
 
 	configTicket, agentTicket live
 

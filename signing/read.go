@@ -20,6 +20,7 @@ import (
 const readEntries = `
 	SELECT t.id, t.suite_id, t.corp_id, t.status = 'active',
 	       ARRAY(SELECT a.agent_id FROM agents a WHERE a.tenant_id = t.id ORDER BY a.agent_id),
+	       EXISTS (SELECT FROM authorizations z WHERE z.tenant_id = t.id AND z.info_due_at IS NOT NULL AND z.updated_at > now() - interval '1 minute'),
 	       d.hosts, d.ports, d.exact, d.allow_http,
 	       c.value_sealed, c.expires_at - now(), LEAST(c.next_at, now() + interval '1 day') - now(),
 	       g.value_sealed, g.expires_at - now(), LEAST(g.next_at, now() + interval '1 day') - now()
@@ -75,6 +76,7 @@ type stored struct {
 	suite, corp   string
 	active        bool
 	agents        []int64
+	agentsDue     bool
 	hosts         []string
 	ports         []int32
 	exact, http   []bool
@@ -88,14 +90,14 @@ type sealed struct {
 }
 
 func scanStored(row pgx.CollectableRow) (s stored, err error) {
-	err = row.Scan(&s.id, &s.suite, &s.corp, &s.active, &s.agents, &s.hosts, &s.ports, &s.exact, &s.http,
+	err = row.Scan(&s.id, &s.suite, &s.corp, &s.active, &s.agents, &s.agentsDue, &s.hosts, &s.ports, &s.exact, &s.http,
 		&s.config.value, &s.config.life, &s.config.dueIn, &s.agent.value, &s.agent.life, &s.agent.dueIn)
 	return s, err
 }
 
 func (d *Directory) entry(ctx context.Context, s *stored, number int64, readAt time.Time) *entry {
 	return &entry{
-		id: s.id, corpID: s.corp, active: s.active, agents: s.agents,
+		id: s.id, corpID: s.corp, active: s.active, agents: s.agents, agentsDue: s.agentsDue && len(s.agents) == 0,
 		domains:      trusts(s.hosts, s.ports, s.exact, s.http),
 		suite:        d.suite(s.suite),
 		configTicket: d.open(ctx, s.id, ticket.JSAPITicket, s.config, readAt),

@@ -107,7 +107,10 @@ func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
 	if s.TenantRate > 0 && !e.pace.allow(s.Directory.since(now), s.TenantRate) {
 		return Signed{}, ErrRateLimited
 	}
-	if !e.signs(r.Want, agent, now) {
+	for tries := 0; !e.signs(r.Want, agent, now); tries++ {
+		if tries == 2 { // the first may bring the agent, whose ticket is for the second to bring
+			return Signed{}, noTicket(e.id, nil)
+		}
 		if e, err = s.revive(ctx, e, r.Want, agent, now); err != nil {
 			return Signed{}, err
 		}
@@ -115,9 +118,7 @@ func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
 		if agent, err = s.admit(ctx, e, r, page); err != nil {
 			return Signed{}, err
 		}
-		if now = s.now(); !e.signs(r.Want, agent, now) {
-			return Signed{}, noTicket(e.id, nil)
-		}
+		now = s.now()
 	}
 	if s.Directory.tooOld(now) {
 		return Signed{}, ErrStale
@@ -148,6 +149,8 @@ func (s *Signer) admit(ctx context.Context, e *entry, r Request, page tenant.Pag
 // agent picks the agent that a page means.
 func (e *entry) agent(named *int64, want Want) (int64, error) {
 	switch {
+	case e.agentsDue: // whichever it is, it cannot sign yet
+		return 0, nil
 	case named != nil:
 		for _, id := range e.agents {
 			if id == *named {
@@ -165,10 +168,12 @@ func (e *entry) agent(named *int64, want Want) (int64, error) {
 	return 0, ErrAgentNotFound
 }
 
-// signs reports whether every ticket that is wanted lives.
+// signs reports whether every ticket that is wanted lives. A tenant that has just
+// been installed and whose agents are not known yet has no agent's ticket: it must
+// not pass for one without agents.
 func (e *entry) signs(want Want, agent int64, now time.Time) bool {
 	return (want == Agent || e.configTicket.lives(now)) &&
-		(want == Config || agent == 0 || e.agentTicket.lives(now))
+		(want == Config || !e.agentsDue && (agent == 0 || e.agentTicket.lives(now)))
 }
 
 // sign makes what was asked for; admit and signs have said that it may.

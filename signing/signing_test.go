@@ -402,3 +402,51 @@ func TestForeignSeal(t *testing.T) {
 		t.Errorf("Sign with the other ticket = %v", err)
 	}
 }
+
+// A tenant that has just been installed does not pass for one without agents while
+// WeCom is asked for them; one for which that takes very long does.
+func TestAgentsThatAreNotKnownYet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.tenant("s1", "wwNew")
+	w.trust(id, "example.com")
+	w.ticket(id, "jsapi_ticket", "config-ticket", 2*time.Hour, 80*time.Minute)
+	w.exec(`UPDATE authorizations SET info_due_at = now(), updated_at = now()`)
+	w.tell()
+	request := func(want signing.Want) signing.Request {
+		return signing.Request{URL: "https://example.com/", SuiteID: "s1", CorpID: "wwNew", Want: want}
+	}
+	for _, want := range []signing.Want{signing.Agent, signing.Both} {
+		if _, err := w.sign(request(want)); !errors.Is(err, ticket.ErrNone) {
+			t.Errorf("want %d before the agents are known = %v, want ticket.ErrNone", want, err)
+		}
+	}
+	if _, err := w.sign(request(signing.Config)); err != nil {
+		t.Errorf("the corp's signature = %v, want it made: it needs no agent", err)
+	}
+
+	// They are known, and the demand brings the agent's ticket.
+	if err := w.store.ReplaceAgents(t.Context(), id, []tenant.Agent{{ID: 1000002}}); err != nil {
+		t.Fatal(err)
+	}
+	w.exec(`UPDATE authorizations SET info_due_at = NULL`)
+	w.demand = func(context.Context, uuid.UUID) error {
+		w.ticket(id, "agent_config", "agent-ticket", 2*time.Hour, 80*time.Minute)
+		return nil
+	}
+	w.clock.advance(2 * time.Second) // nobody was told; it is read again because it is asked for
+	got, err := w.sign(request(signing.Both))
+	if err != nil || got.AgentID == nil || *got.AgentID != 1000002 || got.Agent == nil ||
+		got.Agent.Signature != signing.Sum(secret.New("agent-ticket"), got.Agent.NonceStr, got.Agent.Timestamp, "https://example.com/") {
+		t.Fatalf("with agents = %+v, %v, want the agent's signature, too", got, err)
+	}
+
+	late := w.tenant("s1", "wwLate")
+	w.trust(late, "late.example.com")
+	w.ticket(late, "jsapi_ticket", "config-ticket", 2*time.Hour, 80*time.Minute)
+	w.exec(`UPDATE authorizations SET info_due_at = now(), updated_at = now() - interval '2 minutes' WHERE tenant_id = $1`, late)
+	got, err = w.sign(signing.Request{URL: "https://late.example.com/", SuiteID: "s1", CorpID: "wwLate", Want: signing.Both})
+	if err != nil || got.Agent != nil || got.Config == nil {
+		t.Errorf("agents that do not come = %+v, %v, want the corp's signature alone", got, err)
+	}
+}
