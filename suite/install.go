@@ -60,11 +60,14 @@ func (in *Installs) Page(ctx context.Context, id wecom.SuiteID) (name string, er
 
 // Start begins an installation: it fetches a pre_auth_code and binds a state to
 // the browser. Called on the click, not when the page is shown: each costs a call.
-// ErrNotFound, ErrWrongKind, ErrNoSuiteTicket, ErrSuiteBlocked, ErrSuiteUnavailable.
+// ErrNotFound, ErrNoSuiteTicket, ErrSuiteBlocked, ErrSuiteUnavailable.
 func (in *Installs) Start(ctx context.Context, id wecom.SuiteID) (Start, error) {
 	s, err := in.Store.Get(ctx, id)
 	if err != nil {
 		return Start{}, err
+	}
+	if s.Kind == Internal {
+		return Start{}, fmt.Errorf("suite %s: %w", id, ErrNotFound)
 	}
 	code, err := withToken(ctx, in.Tokens, id, func(t wecom.SuiteAccessToken) (wecom.PreAuthCode, error) {
 		g, err := in.WeCom.PreAuthCode(ctx, t)

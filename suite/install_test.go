@@ -182,7 +182,7 @@ func TestStartWithoutASuite(t *testing.T) {
 	_, err = h.installs.Page(t.Context(), "own")
 	wantErr(t, err, suite.ErrNotFound)
 	_, err = h.installs.Start(t.Context(), "own")
-	wantErr(t, err, suite.ErrWrongKind)
+	wantErr(t, err, suite.ErrNotFound)
 	h.addSuite(suiteID)
 	_, err = h.installs.Start(t.Context(), suiteID)
 	wantErr(t, err, suite.ErrNoSuiteTicket)
