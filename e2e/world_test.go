@@ -22,6 +22,7 @@ import (
 type world struct {
 	t         *testing.T
 	database  string
+	through   string // how the replicas reach the database
 	masterKey string
 	apiKey    string
 	sim       *process
@@ -40,14 +41,24 @@ type options struct {
 	replicas int      // 1 unless set
 	sim      []string // further arguments of wecomsim serve
 	environ  []string // further environment of suitesign serve
+	database string   // one of the run's server unless set
+
+	// through leads the replicas to the database by another way; straight unless set.
+	through func(database string) string
 }
 
 // newWorld migrates a new database, starts the simulator and the replicas, and
 // waits until they are ready.
 func newWorld(t *testing.T, o options) *world {
 	t.Helper()
-	w := &world{t: t, database: newDatabase(t), masterKey: base64.StdEncoding.EncodeToString(randomBytes(32)),
+	w := &world{t: t, database: o.database, masterKey: base64.StdEncoding.EncodeToString(randomBytes(32)),
 		apiKey: "e2e-" + hex.EncodeToString(randomBytes(20))}
+	if w.database == "" {
+		w.database = newDatabase(t)
+	}
+	if w.through = w.database; o.through != nil {
+		w.through = o.through(w.database)
+	}
 	simPort := freePort(t)
 	w.simURL = local(simPort)
 	w.sim = startProcess(t, "wecomsim", nil, "wecomsim", append([]string{"serve", "--listen", fmt.Sprintf("127.0.0.1:%d", simPort)}, o.sim...)...)
@@ -66,7 +77,7 @@ func newWorld(t *testing.T, o options) *world {
 
 func (w *world) environ(public, admin int) []string {
 	return []string{
-		"SUITESIGN_DATABASE_URL=" + w.database,
+		"SUITESIGN_DATABASE_URL=" + w.through,
 		"SUITESIGN_MASTER_KEY=" + w.masterKey,
 		"SUITESIGN_BOOTSTRAP_API_KEY=" + w.apiKey,
 		"SUITESIGN_WECOM_BASE_URL=" + w.simURL,
@@ -137,6 +148,10 @@ func call(t *testing.T, method, url string, header map[string]string, in any) an
 }
 
 func ask(method, url string, header map[string]string, in any) (answer, error) {
+	return askWith(client, method, url, header, in)
+}
+
+func askWith(client *http.Client, method, url string, header map[string]string, in any) (answer, error) {
 	var body io.Reader
 	switch v := in.(type) {
 	case nil:
