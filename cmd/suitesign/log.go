@@ -11,8 +11,10 @@ func newLogger(c Config, w io.Writer) *slog.Logger {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	options := &slog.HandlerOptions{Level: level}
+	lines := &gatherer{to: w}
+	var h slog.Handler = slog.NewJSONHandler(lines, options)
 	if c.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		h = slog.NewTextHandler(lines, options)
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(gathering{h, lines})
 }
