@@ -222,11 +222,11 @@ function ask(lane, address, url, left) {
 		if (trouble.url || wait > patience * 1200 || !left) return Promise.reject(trouble.error);
 		return new Promise((resolve) => setTimeout(resolve, wait)).then(() => ask(lane, address, url, left));
 	}
-	return request(address).then((signature) => {
+	return request(address, url).then((signature) => {
 		troubles.delete(lane);
 		return signature;
 	}, (error) => {
-		const passing = !error.status || error.status === 408 || error.status === 429 || error.status > 499;
+		const passing = error.code === "unreachable" || error.status === 408 || error.status === 429 || error.status > 499;
 		const before = troubles.get(lane);
 		const failures = before ? before.failures + 1 : 1;
 		const pause = Math.max(error.retryAfter, pauses[Math.min(failures, pauses.length) - 1]);
@@ -242,7 +242,8 @@ function ask(lane, address, url, left) {
 function now() {
 	return performance.now();
 }
-function request(address) {
+var unsignable = /^(?!https?:)|^\w+:\/\/([\d.]+|\[.*|[^./:?]+)([:/?]|$)/;
+function request(address, url) {
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest();
 		const fail = (code, more) => reject(new SuitesignError(code, Object.assign({
@@ -253,7 +254,7 @@ function request(address) {
 		const header = (name) => new RegExp("^" + name + ":", "im").test(xhr.getAllResponseHeaders() || "") && xhr.getResponseHeader(name) || "";
 		xhr.open("GET", address);
 		xhr.timeout = requestTimeout;
-		xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail("unreachable");
+		xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail(unsignable.test(url) ? "invalid_url" : "unreachable");
 		xhr.onload = () => {
 			let body;
 			try {

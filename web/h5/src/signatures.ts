@@ -80,11 +80,11 @@ function ask(lane: string, address: string, url: string, left: number): Promise<
     }
     return new Promise(resolve => setTimeout(resolve, wait)).then(() => ask(lane, address, url, left))
   }
-  return request(address).then(signature => {
+  return request(address, url).then(signature => {
     troubles.delete(lane)
     return signature
   }, (error: SuitesignError) => {
-    const passing = !error.status || error.status === 408 || error.status === 429 || error.status > 499
+    const passing = error.code === 'unreachable' || error.status === 408 || error.status === 429 || error.status > 499
     const before = troubles.get(lane)
     const failures = before ? before.failures + 1 : 1
     const pause = Math.max(error.retryAfter, pauses[Math.min(failures, pauses.length) - 1])
@@ -97,8 +97,12 @@ function now(): number {
   return performance.now() // does not jump when the clock is set
 }
 
+// Pages that are never signed: files, IP addresses, names without a dot. The service
+// says so, but CORS does not let such a page read it.
+const unsignable = /^(?!https?:)|^\w+:\/\/([\d.]+|\[.*|[^./:?]+)([:/?]|$)/
+
 // XMLHttpRequest, because it has a time limit in every WebView.
-function request(address: string): Promise<Signature> {
+function request(address: string, url: string): Promise<Signature> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest()
     const fail = (code: string, more?: object) => reject(new SuitesignError(code, Object.assign({
@@ -108,7 +112,7 @@ function request(address: string): Promise<Signature> {
     const header = (name: string) => new RegExp('^' + name + ':', 'im').test(xhr.getAllResponseHeaders() || '') && xhr.getResponseHeader(name) || ''
     xhr.open('GET', address)
     xhr.timeout = requestTimeout
-    xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail('unreachable')
+    xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail(unsignable.test(url) ? 'invalid_url' : 'unreachable')
     xhr.onload = () => {
       let body
       try {

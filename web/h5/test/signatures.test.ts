@@ -111,6 +111,24 @@ describe('an answer that is no signature', () => {
     })
   }
 
+  // The service refuses them, and CORS hides its answer.
+  for (const href of ['http://localhost/', 'http://localhost:3000/a.b?c', 'http://127.0.0.1:3000/', 'http://10.0.0.5', 'http://[::1]:3000/', 'https://intranet?x=a.b', 'file:///home/a/index.html']) {
+    test('a page that cannot be signed: ' + href, async () => {
+      const { page, sign } = await service()
+      page.answer = () => 'offline'
+      const { error } = await settled(sign('agent', href, ids))
+      expect([error.code, page.asked.length]).toEqual(['invalid_url', 1])
+    })
+  }
+
+  test('a page that can be signed, without network', async () => {
+    for (const href of ['http://h5.localhost:3000/', 'https://a.b/', 'https://1.2.3.4.example.com/', 'https://a.b?c']) {
+      const { page, sign } = await service()
+      page.answer = () => 'offline'
+      expect((await settled(sign('agent', href, ids))).error.code).toBe('unreachable')
+    }
+  })
+
   test('a number as timestamp is the same text', async () => {
     const { page, sign } = await service()
     page.answer = () => ({ status: 200, body: { timestamp: 1414587457, nonceStr: 'n', signature: 's' } })
