@@ -68,13 +68,19 @@ func (a *attempt) token(ctx context.Context, fetch bool) (wecom.AccessToken, err
 	if fetchErr == nil {
 		return fresh, nil
 	}
-	if err == nil && !unreachable(fetchErr) && ctx.Err() == nil {
-		switch r := remedyFor(AccessToken, a.l.SuiteKind, 1, fetchErr); r.park {
-		case "", parkedSuiteTicket, parkedSuiteToken:
-			return old, nil
-		}
+	if err == nil && ctx.Err() == nil && a.goesOn(fetchErr) {
+		return old, nil
 	}
 	return wecom.AccessToken{}, fetchErr
+}
+
+// goesOn reports whether an error of fetching a token leaves the old one good.
+func (a *attempt) goesOn(err error) bool {
+	if unreachable(err) {
+		return false
+	}
+	park := remedyFor(AccessToken, a.l.SuiteKind, 1, err).park
+	return park == "" || park == parkedSuiteTicket || park == parkedSuiteToken || errors.Is(err, suite.ErrSuiteBlocked)
 }
 
 func (a *attempt) storedToken() (wecom.AccessToken, error) {

@@ -175,10 +175,11 @@ charged AS (
 ),
 allowed AS MATERIALIZED (
 	SELECT d.tenant_id FROM due d
-	WHERE d.forced OR NOT EXISTS (
-		SELECT FROM cell c LEFT JOIN charged p
-			ON p.scope = c.scope AND p.key = CASE c.scope WHEN '` + scopeApp + `' THEN d.tenant_id::text ELSE d.corp_id END
-		WHERE c.scope IN ('` + scopeApp + `', '` + scopeCorp + `') AND p.key IS NULL)
+	WHERE d.forced OR (
+		(NOT EXISTS (SELECT FROM cell WHERE scope = '` + scopeApp + `')
+			OR d.tenant_id::text IN (SELECT key FROM charged WHERE scope = '` + scopeApp + `'))
+		AND (NOT EXISTS (SELECT FROM cell WHERE scope = '` + scopeCorp + `')
+			OR d.corp_id IN (SELECT key FROM charged WHERE scope = '` + scopeCorp + `')))
 ),
 paid AS (
 	INSERT INTO budgets AS b (scope, key, tat)

@@ -25,10 +25,13 @@ const (
 )
 
 const (
-	recently  = 10 * time.Minute // how far back a beat looks for rows that changed
-	fullEvery = 5 * time.Minute  // all rows are looked at this often, by one replica for all
-	cleanup   = 6 * time.Hour    // cells of tenants that are long gone are dropped this often
-	enrolMax  = 5000             // rows of one statement
+	recently    = 10 * time.Minute       // how far back the first beat looks for rows that changed
+	overlap     = 30 * time.Second       // how far behind the last one each beat looks again: changes become visible when they commit
+	lookEvery   = 900 * time.Millisecond // one beat of all replicas, so that ten look no more often than one
+	fullEvery   = 5 * time.Minute        // all rows are looked at this often
+	forgetEvery = 6 * time.Hour          // cells of tenants that are long gone are dropped this often
+	enrolMax    = 5000                   // rows of one statement
+	enrolAllMax = 50_000
 )
 
 // scope says which rows are looked at: all, those that changed lately ($2: how
@@ -89,7 +92,7 @@ WITH gone AS (
 		AND EXISTS (SELECT FROM credentials c WHERE c.tenant_id = t.id AND c.kind = '` + string(JSAPITicket) + `')
 		AND NOT EXISTS (SELECT FROM credentials c WHERE c.tenant_id = t.id AND c.kind = '` + string(AgentConfig) + `')
 ),
-free AS MATERIALIZED (
+free AS MATERIALIZED ( -- who is being worked for is looked at again when that is over
 	SELECT r.tenant_id FROM refreshes r WHERE r.tenant_id IN (SELECT tenant_id FROM gone)
 	LIMIT $1 FOR UPDATE SKIP LOCKED
 )
@@ -109,26 +112,28 @@ WHERE t.status = 'active' AND NOT EXISTS (SELECT FROM refreshes r WHERE r.tenant
 	return `
 INSERT INTO refreshes (tenant_id, suite_id, corp_id, due_at)
 SELECT id, suite_id, corp_id, now() FROM (` + from + `) AS missing
+ORDER BY id -- two that enrol the same tenants must not wait for each other
 LIMIT $1
 ON CONFLICT (tenant_id) DO NOTHING`
 }
 
-// enrol wakes and enrols in one round trip, within a scope; of is what it is
-// narrowed by.
+// enrol wakes and enrols within a scope; of is what it is narrowed by.
 func (s *store) enrol(ctx context.Context, in scope, of any) (woken, enrolled int64, err error) {
-	b := &pgx.Batch{}
-	for _, q := range []struct {
-		sql string
-		n   *int64
-	}{{wakeSQL(in), &woken}, {enrolSQL(in), &enrolled}} {
-		args := []any{enrolMax, of}
-		if in == everything {
-			args = args[:1]
-		}
-		b.Queue(q.sql, args...).Exec(func(tag pgconn.CommandTag) error { *q.n = tag.RowsAffected(); return nil })
+	limit, args := int64(enrolMax), []any{of}
+	if in == everything {
+		limit, args = enrolAllMax, nil
 	}
-	if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
-		return 0, 0, fmt.Errorf("enrol tenants: %w", err)
+	args = append([]any{limit}, args...)
+	for again := true; again; {
+		var w, e int64
+		b := &pgx.Batch{}
+		b.Queue(wakeSQL(in), args...).Exec(func(tag pgconn.CommandTag) error { w = tag.RowsAffected(); return nil })
+		b.Queue(enrolSQL(in), args...).Exec(func(tag pgconn.CommandTag) error { e = tag.RowsAffected(); return nil })
+		if err := s.pool.SendBatch(ctx, b).Close(); err != nil {
+			return woken, enrolled, fmt.Errorf("enrol tenants: %w", err)
+		}
+		woken, enrolled = woken+w, enrolled+e
+		again = w == limit || e == limit
 	}
 	return woken, enrolled, nil
 }
@@ -144,6 +149,48 @@ ON CONFLICT (scope, key) DO UPDATE SET tat = EXCLUDED.tat WHERE b.tat <= now()`
 		return false, fmt.Errorf("turn %s %s: %w", scope, key, err)
 	}
 	return tag.RowsAffected() == 1, nil
+}
+
+// enrol enrols what changed since the last time, or now and then all there is. One
+// replica does it for all.
+func (r *Refresher) enrol(ctx context.Context) (woken, enrolled int64, err error) {
+	ours, err := r.store.turn(ctx, scopeChore, "enrol", lookEvery)
+	if err != nil || !ours {
+		return 0, 0, err
+	}
+	all, err := r.store.turn(ctx, scopeChore, "enrol_all", fullEvery)
+	if err != nil {
+		return 0, 0, err
+	}
+	if !all {
+		return r.enrolLately(ctx)
+	}
+	clean, err := r.store.turn(ctx, scopeChore, "forget", forgetEvery)
+	if err == nil && clean {
+		err = r.store.forget(ctx)
+	}
+	if err != nil {
+		return 0, 0, err
+	}
+	return r.store.enrol(ctx, everything, nil)
+}
+
+// enrolLately looks back as far as this process looked last, and some more.
+func (r *Refresher) enrolLately(ctx context.Context) (woken, enrolled int64, err error) {
+	began := time.Now()
+	r.mu.Lock()
+	back := recently
+	if ago := began.Sub(r.lookedAt); ago < recently {
+		back = min(recently, ago+overlap)
+	}
+	r.mu.Unlock()
+	if woken, enrolled, err = r.store.enrol(ctx, changedLately, back); err != nil {
+		return woken, enrolled, err
+	}
+	r.mu.Lock()
+	r.lookedAt = began
+	r.mu.Unlock()
+	return woken, enrolled, nil
 }
 
 // forget drops cells that are full again since long: of tenants that are gone, mostly.

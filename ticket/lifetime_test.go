@@ -54,8 +54,7 @@ func TestRotations(t *testing.T) {
 			h.sim.ForgetCalls()
 			r := h.replica()
 			h.run(r)
-			step := time.Minute
-			missing := time.Duration(0)
+			var missing, step time.Duration
 			for at := time.Duration(0); at < 6*time.Hour; at += step {
 				step = time.Minute
 				if left := h.leftOf("wwmode"); left < 3*time.Minute {
@@ -98,7 +97,7 @@ func TestRepeatedValueKeepsItsExpiry(t *testing.T) {
 	h.wantHealth(id, tenant.OK, 0)
 
 	// Right before the end it is still the same; the next try is behind it.
-	h.pass(after.ExpiresAt.Sub(time.Now()) - 59*time.Second)
+	h.pass(time.Until(*after.ExpiresAt) - 59*time.Second)
 	h.run(r)
 	h.wantCalls("wwsame", calls{3, 3, 3})
 	last := h.credential(id, ticket.JSAPITicket)

@@ -38,15 +38,16 @@ type Refresher struct {
 	Metrics Metrics
 	Log     *slog.Logger // slog.Default unless set
 
-	once    sync.Once
-	store   *store
-	saver   *saver
-	gate    *gate
-	weather outage
-	barred  barred
-	mu      sync.Mutex
-	flights map[uuid.UUID]*flight
-	flying  sync.WaitGroup
+	once     sync.Once
+	store    *store
+	saver    *saver
+	gate     *gate
+	weather  outage
+	barred   barred
+	mu       sync.Mutex
+	flights  map[uuid.UUID]*flight
+	lookedAt time.Time // when this process last looked for tenants that changed
+	flying   sync.WaitGroup
 }
 
 const (
@@ -66,7 +67,9 @@ const (
 func (r *Refresher) setup() {
 	r.once.Do(func() {
 		r.store = &store{pool: r.Pool, cells: r.Limits.cells(), egress: or(r.Egress, "default"), lease: or(r.LeaseFor, defaultLease)}
-		r.saver = &saver{write: r.write}
+		r.saver = &saver{write: r.write, refused: func(ctx context.Context, o *outcome, err error) {
+			r.log().ErrorContext(ctx, "credentials not stored", "tenant_id", o.lease.TenantID, "error", err)
+		}}
 		r.gate = newGate(or(r.Slots, defaultSlots))
 		r.flights = map[uuid.UUID]*flight{}
 	})

@@ -18,8 +18,8 @@ type Report struct {
 	OK       int
 	Failed   int
 	Parked   int
-	Lost     int // the lease ended before they were saved, or they could not be
-	Down     bool
+	Lost     int  // the lease ended before they were saved, or they could not be
+	Down     bool // WeCom answered nobody
 }
 
 // RunOnce refreshes what is due and reports what it did. It comes back when
@@ -34,24 +34,20 @@ func (r *Refresher) RunOnce(ctx context.Context) (Report, error) {
 	defer stop()
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
-	var faults []error
-	for look := true; ctx.Err() == nil && len(faults) == 0; {
+	for look := true; ctx.Err() == nil; {
 		if look {
-			if err := t.enrol(ctx); err != nil {
-				faults = append(faults, err)
-				break
-			}
+			t.look(ctx)
 			look = false
 		}
 		more, err := t.claim(ctx, inFlight)
 		if err != nil {
-			faults = append(faults, err)
+			t.fault(err)
 			break
 		}
 		if more {
 			continue
 		}
-		if t.idle() {
+		if t.over() {
 			break
 		}
 		select {
@@ -63,9 +59,9 @@ func (r *Refresher) RunOnce(ctx context.Context) (Report, error) {
 	}
 	t.underWay.Wait()
 	if ctx.Err() != nil {
-		faults = nil // whoever ended it knows
+		return t.report, nil // whoever ended it knows why
 	}
-	return t.report, errors.Join(append(faults, t.faults...)...)
+	return t.report, errors.Join(t.faults...)
 }
 
 // withGrace is ctx with some time more, for what must not be torn off.
@@ -82,67 +78,104 @@ func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 type turn struct {
 	r        *Refresher
 	underWay sync.WaitGroup
-	ended    chan struct{} // holds one when an attempt has ended
+	ended    chan struct{} // holds one when something under way has ended
 
-	mu      sync.Mutex // of running, report and faults while attempts run
-	running int
+	mu      sync.Mutex
+	running int  // attempts
+	looking bool // for who is to be enrolled
 	report  Report
+	faults  []error
 
 	freshDone, failedDone bool // all that was due a moment ago is claimed, of either lane
-	faults                []error
+	looked                int  // how often that was forgotten again
 }
 
-func (t *turn) idle() bool {
+// over reports whether nothing is due and nothing under way, or something is broken.
+func (t *turn) over() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.running == 0
+	return t.running == 0 && !t.looking && t.freshDone && t.failedDone || len(t.faults) > 0
 }
 
-// enrol brings the schedule up to date. All of it is looked at now and then only,
-// by whichever replica comes first.
-func (t *turn) enrol(ctx context.Context) error {
-	s := t.r.store
-	in := changedLately
-	full, err := s.turn(ctx, scopeChore, "enrol", fullEvery)
-	if err == nil && full {
-		in = everything
-	}
-	if err != nil {
-		return err
-	}
-	woken, enrolled, err := s.enrol(ctx, in, recently)
-	if err != nil {
-		return err
-	}
-	t.report.Woken, t.report.Enrolled = t.report.Woken+int(woken), t.report.Enrolled+int(enrolled)
-	t.freshDone, t.failedDone = false, false
-	if !full {
-		return nil
-	}
-	clean, err := s.turn(ctx, scopeChore, "forget", cleanup)
-	if err == nil && clean {
-		err = s.forget(ctx)
-	}
-	return err
+func (t *turn) fault(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = append(t.faults, err)
 }
 
-// claim leases as many tenants as there is room for and starts on them. more: it
-// is worth claiming again at once.
-func (t *turn) claim(ctx, inFlight context.Context) (more bool, err error) {
-	fresh, failed, atAll := t.r.gate.room()
+// look brings the schedule up to date, beside the claims: with a hundred thousand
+// new tenants it takes a while. Then there may be more to claim.
+func (t *turn) look(ctx context.Context) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forget()
+	if t.looking {
+		return
+	}
+	t.looking = true
+	t.underWay.Go(func() {
+		woken, enrolled, err := t.r.enrol(ctx)
+		t.mu.Lock()
+		t.looking = false
+		t.report.Woken, t.report.Enrolled = t.report.Woken+int(woken), t.report.Enrolled+int(enrolled)
+		if woken+enrolled > 0 {
+			t.forget()
+		}
+		if err != nil {
+			t.faults = append(t.faults, err)
+		}
+		t.mu.Unlock()
+		t.wake()
+	})
+}
+
+// forget says that there may be something due again. A claim that began before
+// cannot say the opposite.
+func (t *turn) forget() { t.freshDone, t.failedDone, t.looked = false, false, t.looked+1 }
+
+func (t *turn) wake() {
+	select {
+	case t.ended <- struct{}{}:
+	default:
+	}
+}
+
+// lanes is how many tenants to claim: for which there is room, of lanes that are not done.
+func (t *turn) lanes() (fresh, failed, atAll, looked int) {
+	fresh, failed, atAll = t.r.gate.room()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.freshDone {
 		fresh = 0
 	}
 	if t.failedDone {
 		failed = 0
 	}
+	return fresh, failed, atAll, t.looked
+}
+
+// done notes that lanes brought less than they could: they are empty until
+// somebody looks again. It reports whether one is left.
+func (t *turn) done(fresh, failed bool, looked int) (more bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if looked == t.looked {
+		t.freshDone, t.failedDone = t.freshDone || fresh, t.failedDone || failed
+	}
+	return !t.freshDone || !t.failedDone
+}
+
+// claim leases as many tenants as there is room for and starts on them. more: it
+// is worth claiming again at once.
+func (t *turn) claim(ctx, inFlight context.Context) (more bool, err error) {
+	fresh, failed, atAll, looked := t.lanes()
 	if fresh+failed == 0 {
 		return false, nil
 	}
 	probe := t.r.weather.on()
 	if probe {
-		t.freshDone, t.failedDone = true, true
 		if ok, err := t.probe(ctx); !ok || err != nil {
+			t.done(true, true, looked)
 			return false, err
 		}
 		fresh, failed, atAll = 1, 0, 1 // one that was fine: the others may have trouble of their own
@@ -167,15 +200,12 @@ func (t *turn) claim(ctx, inFlight context.Context) (more bool, err error) {
 		}
 		t.start(inFlight, l, began)
 	}
+	first := len(leases) - again
 	t.mu.Lock()
 	t.report.PutOff += putOff
 	t.report.Claimed += len(leases)
 	t.mu.Unlock()
-	// A lane that brought less than it could is empty until somebody looks again.
-	taken := len(leases) - again + putOff
-	t.freshDone = t.freshDone || taken < fresh
-	t.failedDone = t.failedDone || again < min(failed, atAll-taken)
-	return len(leases) > 0 && !(t.freshDone && t.failedDone), nil
+	return t.done(probe || first+putOff < fresh, probe || again < min(failed, atAll-first-putOff), looked), nil
 }
 
 // late tells how much later than due tenants are claimed. What an admin asked for
@@ -194,7 +224,9 @@ func (t *turn) late(leases []*lease) {
 // probe says whether to find out if WeCom is still down: one attempt instead of
 // many, if it is this replica's turn.
 func (t *turn) probe(ctx context.Context) (bool, error) {
+	t.mu.Lock()
 	t.report.Down = true
+	t.mu.Unlock()
 	return t.r.store.mayProbe(ctx)
 }
 
@@ -214,10 +246,7 @@ func (t *turn) start(ctx context.Context, l *lease, began time.Time) {
 			t.faults = append(t.faults, err)
 		}
 		t.mu.Unlock()
-		select {
-		case t.ended <- struct{}{}:
-		default:
-		}
+		t.wake()
 	})
 }
 

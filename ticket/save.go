@@ -107,13 +107,13 @@ func saveArgs(outcomes []*outcome) []any {
 	})
 	n := len(outcomes)
 	ids, owners := make([]uuid.UUID, n), make([]uuid.UUID, n)
-	due, failures := make([]pgtype.Timestamptz, n), make([]int32, n)
+	due, failures := make([]pgtype.Timestamptz, n), make([]int, n)
 	parked, versions, forced := make([]string, n), make([]*int64, n), make([]bool, n)
 	var c credentialColumns
 	for i, o := range outcomes {
 		ids[i], owners[i] = o.lease.TenantID, o.lease.owner
 		due[i] = orInfinity(o.dueAt)
-		failures[i], parked[i], forced[i] = int32(min(o.failures, 1e6)), string(o.parked), o.lease.Forced
+		failures[i], parked[i], forced[i] = min(o.failures, maxFailures), string(o.parked), o.lease.Forced
 		if o.parkedAt != 0 {
 			versions[i] = &o.parkedAt
 		}
@@ -127,6 +127,8 @@ func saveArgs(outcomes []*outcome) []any {
 	}
 }
 
+const maxFailures = 1_000_000 // the ladder ends long before
+
 // credentialColumns are credentials as unnest takes them.
 type credentialColumns struct {
 	ids                  []uuid.UUID
@@ -135,7 +137,7 @@ type credentialColumns struct {
 	generations          []int64
 	expires, refreshed   []*time.Time
 	next                 []pgtype.Timestamptz
-	failures             []int32
+	failures             []int
 	errcodes             []*int32
 	errors               []string
 	errorAts             []*time.Time
@@ -150,7 +152,7 @@ func (c *credentialColumns) add(id uuid.UUID, n newCredential) {
 	c.expires = append(c.expires, orNil(n.ExpiresAt))
 	c.refreshed = append(c.refreshed, orNil(n.RefreshedAt))
 	c.next = append(c.next, orInfinity(n.NextAt))
-	c.failures = append(c.failures, int32(min(n.Failures, 1e6)))
+	c.failures = append(c.failures, min(n.Failures, maxFailures))
 	c.errcodes = append(c.errcodes, n.Errcode)
 	c.errors = append(c.errors, n.Error)
 	c.errorAts = append(c.errorAts, n.ErrorAt)

@@ -14,7 +14,8 @@ import (
 // saver gathers what attempts save at the same time: while one batch is being
 // written the next one fills. No attempt waits for company.
 type saver struct {
-	write func(context.Context, []*outcome) (map[uuid.UUID]bool, error)
+	write   func(context.Context, []*outcome) (map[uuid.UUID]bool, error)
+	refused func(context.Context, *outcome, error) // told of what the database does not take
 
 	mu      sync.Mutex
 	waiting []*saving
@@ -85,8 +86,8 @@ func (s *saver) persist(ctx context.Context, batch []*outcome) (map[uuid.UUID]bo
 		if err == nil {
 			return saved, nil
 		}
-		var refused *pgconn.PgError
-		if errors.As(err, &refused) && (refused.Code[:2] == "22" || refused.Code[:2] == "23") {
+		var pg *pgconn.PgError
+		if errors.As(err, &pg) && (pg.Code[:2] == dataException || pg.Code[:2] == constraintViolation) {
 			return s.oneByOne(ctx, batch, err)
 		}
 		time.Sleep(savePause)
@@ -94,15 +95,24 @@ func (s *saver) persist(ctx context.Context, batch []*outcome) (map[uuid.UUID]bo
 	return nil, err
 }
 
+// Classes of SQLSTATE that are about what is written, not about the database.
+const (
+	dataException       = "22"
+	constraintViolation = "23"
+)
+
+// oneByOne saves what it can of a batch that was refused. Whose row is at fault
+// is in nobody's map: the lease ends, and it is tried again.
 func (s *saver) oneByOne(ctx context.Context, batch []*outcome, err error) (map[uuid.UUID]bool, error) {
 	if len(batch) == 1 {
-		return nil, err
+		s.refused(ctx, batch[0], err)
+		return nil, nil
 	}
 	all := map[uuid.UUID]bool{}
 	for _, o := range batch {
 		saved, err := s.persist(ctx, []*outcome{o})
 		if err != nil {
-			continue // it is in nobody's map: its lease ends and it is tried again
+			return nil, err
 		}
 		maps.Copy(all, saved)
 	}
