@@ -225,7 +225,7 @@ func TestContractRevocationWhenListenIsKilled(t *testing.T) {
 		w.waitSigned(r, pageURL, "ww-deaf", "wwdeaf", 10*time.Second)
 	}
 	id := w.tenant("ww-deaf", "wwdeaf").ID
-	const listeners = `FROM pg_stat_activity WHERE datname = current_database() AND query ILIKE 'listen%' AND pid <> pg_backend_pid()`
+	const listeners = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'suitesign listen'`
 	eventually(t, 10*time.Second, func() error {
 		if n := scalar[int](t, w.database, `SELECT count(*) `+listeners); n != 2 {
 			return fmt.Errorf("%d connections LISTEN, want one for each of two replicas", n)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/migrations"
@@ -44,13 +45,26 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 			pc.ConnConfig.RuntimeParams[name] = value
 		}
 	}
-	set("application_name", "suitesign")
+	set("application_name", applicationName)
 	set("timezone", "UTC")
 	// A statement that hangs must not hold a lease or a callback for minutes.
 	set("statement_timeout", "10000")
 	set("lock_timeout", "5000")
 	set("idle_in_transaction_session_timeout", "15000")
 	return pgxpool.NewWithConfig(context.Background(), pc)
+}
+
+// applicationName is what pg_stat_activity shows, unless the URL says another one.
+const applicationName = "suitesign"
+
+// listenConfig is for the one connection of a replica that LISTENs, which stands
+// apart in pg_stat_activity.
+func listenConfig(pool *pgxpool.Pool) *pgx.ConnConfig {
+	c := pool.Config().ConnConfig.Copy()
+	if c.RuntimeParams["application_name"] == applicationName {
+		c.RuntimeParams["application_name"] = applicationName + " listen"
+	}
+	return c
 }
 
 // openSchema opens a pool for a command, on a schema that fits.

@@ -37,7 +37,6 @@ func run(args []string) int {
 	parser, err := kong.New(&c,
 		kong.Name("suitesign"),
 		kong.Description("Signs the JS-SDK pages of WeCom (企业微信) third-party apps, for many corps."),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "suitesign:", err)

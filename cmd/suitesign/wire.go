@@ -57,7 +57,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 
 	h := &house{ring: ring, directory: directory, callbacks: callbacks, refresher: refresher, log: a.log,
 		worker: &suite.Worker{Store: workSuites, Exchanger: exchanger, Log: a.log}, warnOfSuites: web.WarnOfSuites(suites)}
-	h.listener = &changes.Listener{Pool: serving, ConnConfig: serving.Config().ConnConfig, Handle: h.hear, Log: a.log}
+	h.listener = &changes.Listener{Pool: serving, ConnConfig: listenConfig(serving), Handle: h.hear, Log: a.log}
 	directory.LastContact = h.listener.LastContact
 
 	demoPage, err := a.demoPage()

@@ -18,19 +18,34 @@ type cli struct {
 }
 
 func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+// run is main with an exit code: 0 done, 1 failed, 2 called wrongly.
+func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	var c cli
-	k := kong.Parse(&c,
+	parser, err := kong.New(&c,
 		kong.Name("wecomsim"),
 		kong.Description("WeCom in a box: a simulator of the platform for service providers' software."),
-		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)))
-	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "wecomsim: "+err.Error())
-		stop()
-		os.Exit(1) //nolint:gocritic // stop has been called
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "wecomsim:", err)
+		return 2
 	}
+	k, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "wecomsim: %s\nTry: wecomsim --help\n", err)
+		return 2
+	}
+	if err := k.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "wecomsim:", err)
+		return 1
+	}
+	return 0
 }
 
 // version is set by the linker in a release.
