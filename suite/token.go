@@ -143,12 +143,12 @@ func (t *Tokens) refused(ctx context.Context, id wecom.SuiteID, row tokenRow, l 
 	f := tokenFailure{wait: retryIn(row.failures + 1)}
 	out := ErrSuiteUnavailable
 	switch wecom.Classify(err) {
-	case wecom.ClassSuiteTicket:
-		f.blockedTicket, out = &row.ticketGeneration, ErrNoSuiteTicket
+	case wecom.ClassSuiteTicket: // the next push ends it, and at once
+		f.blockedTicket, f.wait, out = &row.ticketGeneration, 0, ErrNoSuiteTicket
 	case wecom.ClassSecret, wecom.ClassConfig:
 		// Never again until the row changes: a loop of wrong secrets has the IP
 		// banned for every tenant (developer.work.weixin.qq.com/document/path/90312).
-		f.blockedVersion, out = &row.secretVersion, ErrSuiteBlocked
+		f.blockedVersion, f.wait, out = &row.secretVersion, 0, ErrSuiteBlocked
 	case wecom.ClassIP:
 		f.blockedFor, out = probeIP, errAddressRefused
 	case wecom.ClassRate:

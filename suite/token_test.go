@@ -127,9 +127,9 @@ func TestBreakers(t *testing.T) {
 		yes  func(*house)   // this does
 	}{
 		{40085, suite.ErrNoSuiteTicket, suite.WarnTicketRefused, []func(*house){wait, newSecret}, push},
-		{41023, suite.ErrNoSuiteTicket, suite.WarnTicketRefused, []func(*house){wait}, push},
+		{41023, suite.ErrNoSuiteTicket, suite.WarnTicketRefused, nil, push}, // at once, however soon
 		{40001, suite.ErrSuiteBlocked, suite.WarnSecretRefused, []func(*house){wait, push}, newSecret},
-		{40080, suite.ErrSuiteBlocked, suite.WarnSecretRefused, []func(*house){wait, push}, newSecret},
+		{40080, suite.ErrSuiteBlocked, suite.WarnSecretRefused, []func(*house){push}, newSecret},
 		{40083, suite.ErrSuiteBlocked, suite.WarnSecretRefused, []func(*house){wait, push}, newSecret},
 		{41022, suite.ErrSuiteBlocked, suite.WarnSecretRefused, []func(*house){wait, push}, newSecret},
 		{60020, suite.ErrSuiteBlocked, suite.WarnIPRefused, []func(*house){wait, push}, probe},
