@@ -22,7 +22,7 @@ import (
 // ballast is how much memory is held and never touched. It takes no RAM, but the
 // garbage collector counts it: with the 4 MiB that an idle replica really holds, a
 // busy one would collect 25 times a second.
-const ballast = 16 << 20
+const ballast = 12 << 20
 
 type serveCmd struct{}
 

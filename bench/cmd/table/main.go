@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -42,11 +43,14 @@ func main() {
 }
 
 func run(ctx context.Context, o options) error {
-	if err := need("wrk", "the HTTP lines are measured with it"); err != nil {
+	if runtime.GOOS != "linux" {
+		return errors.New("needs Linux: CPU time and memory are read from /proc")
+	}
+	if err := need("wrk", "wrk", "the HTTP lines are measured with it"); err != nil {
 		return err
 	}
 	if o.pin {
-		if err := need("taskset", "-pin uses it"); err != nil {
+		if err := need("taskset", "util-linux", "-pin uses it"); err != nil {
 			return err
 		}
 	}
@@ -83,10 +87,9 @@ func run(ctx context.Context, o options) error {
 }
 
 // need says how to get a program that is missing.
-func need(program, why string) error {
+func need(program, debian, why string) error {
 	if _, err := exec.LookPath(program); err != nil {
-		packages := map[string]string{"wrk": "wrk", "taskset": "util-linux"}
-		return fmt.Errorf("%s is not installed (%s). Debian, Ubuntu: sudo apt-get install %s; macOS: brew install %s", program, why, packages[program], packages[program])
+		return fmt.Errorf("%s is not installed; %s. Debian, Ubuntu: sudo apt-get install %s", program, why, debian)
 	}
 	return nil
 }

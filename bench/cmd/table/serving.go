@@ -143,7 +143,7 @@ func (m measured) tell(t *table) {
 	r := m.rate()
 	t.judged("`GET /api/jssdk/config-signature`, answers a second, beside bare net/http",
 		fmt.Sprintf("%.0f : %.0f = %s", m.service.median(rate), m.bare.median(rate), r), fmt.Sprintf("≥ %.2f", rateTarget), r.of >= rateTarget)
-	t.told("its p99", fmt.Sprintf(beside, micros(m.service.median(p99)), micros(m.bare.median(p99)), compare(m.service.all(p99), m.bare.all(p99))))
+	t.told("its p99", fmt.Sprintf(beside, millis(m.service.median(p99)), millis(m.bare.median(p99)), compare(m.service.all(p99), m.bare.all(p99))))
 	t.told("the server's CPU for an answer", fmt.Sprintf(beside, micros(m.service.median(cpu)), micros(m.bare.median(cpu)), compare(m.service.all(cpu), m.bare.all(cpu))))
 	t.told("wrk's share of a CPU meanwhile", fmt.Sprintf("%.0f %% : %.0f %%", 100*m.service.median(share), 100*m.bare.median(share)))
 }
@@ -166,6 +166,7 @@ func p99(s seen) float64   { return s.p99.Seconds() }
 func cpu(s seen) float64   { return s.cpu.Seconds() }
 func share(s seen) float64 { return s.wrkShare }
 
+func millis(seconds float64) string { return fmt.Sprintf("%.2f ms", 1e3*seconds) }
 func micros(seconds float64) string { return fmt.Sprintf("%.1f µs", 1e6*seconds) }
 
 // profileLoad writes a CPU profile of the service under load.

@@ -28,8 +28,8 @@ request = function()
 end
 done = function(summary, latency, requests)
   local e = summary.errors
-  io.write(string.format('{"requests":%%d,"micros":%%d,"p50":%%d,"p99":%%d,"refused":%%d,"broken":%%d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+  io.write(string.format('{"requests":%%d,"micros":%%d,"p99":%%d,"refused":%%d,"broken":%%d}\n',
+    summary.requests, summary.duration, latency:percentile(99),
     e.status, e.connect + e.read + e.write + e.timeout))
 end
 `
@@ -67,7 +67,7 @@ func (h *house) load(ctx context.Context, p *process, script string, d time.Dura
 	if err != nil {
 		return seen{}, err
 	}
-	var saw struct{ Requests, Micros, P50, P99, Refused, Broken int64 }
+	var saw struct{ Requests, Micros, P99, Refused, Broken int64 }
 	if i := strings.LastIndex(string(out), `{"requests"`); i < 0 {
 		return seen{}, fmt.Errorf("wrk's script told nothing: %s", out)
 	} else if err := json.Unmarshal(out[i:], &saw); err != nil {
