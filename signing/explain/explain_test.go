@@ -408,6 +408,9 @@ func TestGood(t *testing.T) {
 		"by an alias":       func(q question, _ *explain.Known) { q.CorpID = "wwplaincorp" },
 		"no triple":         func(q question, _ *explain.Known) { q.Signature, q.NonceStr, q.Timestamp = "", "", "" },
 		"only a URL":        func(q question, _ *explain.Known) { *q = explain.Question{URL: href} },
+		"idle for long": func(q question, k *explain.Known) {
+			q.Signature, q.NonceStr, q.Timestamp, k.App.Tickets = "", "", "", nil
+		},
 		"entry URL in WeChat": func(q question, _ *explain.Known) {
 			q.UserAgent, q.EntryURL, q.URL = iosChat, href, "https://h5.example.com/orders/8"
 		},

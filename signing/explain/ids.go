@@ -117,7 +117,11 @@ func (e *explainer) explainStatus() {
 	for _, kind := range []TicketKind{ConfigTicket, AgentTicket} {
 		wanted := e.q.Kind == Kind(kind) || e.q.Kind == "" && (kind == ConfigTicket || len(a.Agents) > 0)
 		if wanted && (kind == ConfigTicket || len(a.Agents) > 0) && a.live(kind) == nil {
-			e.find(TicketMissing, Error, args{"tenant_id": a.ID.String(), "health": string(a.Health), "errcode": strconv.Itoa(a.LastErrcode)}, fact("ticket", string(kind), ""))
+			severity := Error
+			if a.Health == tenant.OK { // nobody has asked for a while: the next request has it fetched
+				severity = Info
+			}
+			e.find(TicketMissing, severity, args{"tenant_id": a.ID.String(), "health": string(a.Health), "errcode": strconv.Itoa(a.LastErrcode)}, fact("ticket", string(kind), ""))
 		}
 	}
 }

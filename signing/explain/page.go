@@ -120,3 +120,12 @@ func (p *page) split() (path, query string) {
 	}
 	return path, ""
 }
+
+// PageURL is the URL of a page as a browser reports it, of what was told of it;
+// whether that is one at all is asked of [tenant.PageOf].
+func PageURL(said string) string {
+	if p := readPage(said); p.err == nil {
+		return p.url
+	}
+	return said
+}

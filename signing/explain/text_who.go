@@ -37,9 +37,9 @@ var whoTexts = map[Code]text{
 		Words{"The tenant is switched off.", "An admin disabled it here; pages get 403 tenant_inactive.", "Switch it on: PATCH /v1/tenants/{tenant_id} with {\"status\":\"active\"}."},
 		Words{"该租户已被停用。", "管理员在本服务中停用了它，页面会得到 403 tenant_inactive。", "启用：PATCH /v1/tenants/{tenant_id}，内容 {\"status\":\"active\"}。"}},
 	TicketMissing: {
-		Words{"The tenant has no live ticket to sign with; its health is {health}.", "Pages get 503 ticket_unavailable until one is fetched.",
+		Words{"The tenant has no live ticket to sign with; its health is {health}.", "The next request of a page has one fetched; while that fails pages get 503 ticket_unavailable.",
 			"See last_error in GET /v1/tenants/{tenant_id} (errcode {errcode}), mend what it says, then POST /v1/tenants/{tenant_id}/credentials/refresh."},
-		Words{"该租户没有有效的 ticket，状态为 {health}。", "在取得 ticket 之前，页面会得到 503 ticket_unavailable。",
+		Words{"该租户没有有效的 ticket，状态为 {health}。", "下一次页面请求会触发获取；获取失败期间页面会得到 503 ticket_unavailable。",
 			"请查看 GET /v1/tenants/{tenant_id} 的 last_error（errcode {errcode}），处理后调用 POST /v1/tenants/{tenant_id}/credentials/refresh。"}},
 
 	UntrustedDomain: {
