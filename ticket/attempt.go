@@ -25,6 +25,9 @@ type attempt struct {
 // run fetches the access_token unless there is one, then the tickets.
 func (a *attempt) run(ctx context.Context) {
 	wantToken, tickets := a.l.plan()
+	if !wantToken && len(tickets) == 0 {
+		return
+	}
 	for _, k := range tickets {
 		a.results[k] = &result{}
 	}

@@ -94,8 +94,8 @@ func tokenRemedy(k Kind, of suite.Kind, failures int, err error) remedy {
 // minute, unless the minute did not help.
 func blockFor(k Kind, failures int, err error) time.Duration {
 	var refused *wecom.Error
-	if errors.As(err, &refused) && refused.Code != codeFrequency {
-		return blockMinute // 45033: too many calls at once
+	if errors.As(err, &refused) && refused.Code == codeConcurrency {
+		return blockMinute
 	}
 	if k != AccessToken || failures > 1 {
 		return blockHour
@@ -103,7 +103,10 @@ func blockFor(k Kind, failures int, err error) time.Duration {
 	return blockMinute
 }
 
-const codeFrequency = 45009
+const (
+	codeFrequency   = 45009
+	codeConcurrency = 45033
+)
 
 // next is when to look after what failed again; zero: never by itself.
 func (r remedy) next(now time.Time, failures int, jitter float64) time.Time {

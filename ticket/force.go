@@ -18,9 +18,13 @@ func (r *Refresher) Force(ctx context.Context, id uuid.UUID) error {
 	if _, _, err := r.store.enrol(ctx, oneTenant, id); err != nil {
 		return err
 	}
+	const look = `
+SELECT corp_id, forced, EXISTS (
+	SELECT FROM credentials c WHERE c.tenant_id = r.tenant_id AND c.last_errcode = ANY($2) AND c.next_at > now())
+FROM refreshes r WHERE tenant_id = $1`
 	var corp string
-	var forced bool
-	err := r.Pool.QueryRow(ctx, `SELECT corp_id, forced FROM refreshes WHERE tenant_id = $1`, id).Scan(&corp, &forced)
+	var forced, blocked bool
+	err := r.Pool.QueryRow(ctx, look, id, []int32{codeFrequency, codeConcurrency}).Scan(&corp, &forced, &blocked)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return fmt.Errorf("tenant %s: %w", id, ErrNoAuthorization)
@@ -28,6 +32,8 @@ func (r *Refresher) Force(ctx context.Context, id uuid.UUID) error {
 		return fmt.Errorf("force tenant %s: %w", id, err)
 	case forced:
 		return nil // asked for already, and paid
+	case blocked:
+		return fmt.Errorf("tenant %s: %w: WeCom blocks its calls for a while", id, ErrBudgetSpent)
 	}
 	ok, err := r.store.spend(ctx, id, corp, ticketsPerCycle, 0, true)
 	if err != nil {

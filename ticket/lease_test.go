@@ -12,6 +12,7 @@ import (
 	"suitesign/tenant"
 	"suitesign/ticket"
 	"suitesign/wecom"
+	"suitesign/wecom/wecomtest"
 )
 
 // held is a platform whose calls stop where a test wants them to.
@@ -230,6 +231,28 @@ func TestForceSpendsItsBudget(t *testing.T) {
 		t.Errorf("%d refreshes allowed at once, want 10 to 20", n)
 	}
 	wantErr(t, "Force for nobody", r.Force(t.Context(), uuid.New()), ticket.ErrNoAuthorization)
+}
+
+// While WeCom blocks a tenant's calls, nobody makes any: not the schedule, not a
+// page, not an admin, not a process that has just started.
+func TestBlockIsKept(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwblock")
+	h.sim.ForgetCalls()
+	h.sim.Fault(wecomtest.Fault{API: "get_jsapi_ticket", Kind: wecomtest.Errcode, Value: 45009})
+	h.run(h.replica())
+	for range 6 {
+		r := h.replica()
+		wantErr(t, "Force", r.Force(t.Context(), id), ticket.ErrBudgetSpent)
+		must(t, r.Demand(t.Context(), id)) // agent_config is live
+		h.run(r)
+		h.pass(9 * time.Minute)
+	}
+	h.wantCalls("wwblock", calls{1, 1, 1})
+	h.pass(13 * time.Minute)
+	h.run(h.replica())
+	h.wantLive(suiteID, "wwblock", id)
 }
 
 // A row that the database refuses does not take the batch with it.

@@ -117,3 +117,45 @@ func TestOnlyWhatFailedIsFetchedAgain(t *testing.T) {
 	h.wantHealth(id, tenant.OK, 0)
 	h.wantLive(suiteID, "wwhalf", id)
 }
+
+// A tenant that is claimed although nothing of it is due costs nothing.
+func TestNothingDue(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwidle")
+	r := h.replica()
+	h.run(r)
+	h.sim.ForgetCalls()
+	before, _ := h.dueIn(id)
+	h.exec(`UPDATE refreshes SET due_at = now()`)
+	h.run(r)
+	h.wantCalls("wwidle", calls{})
+	if after, parked := h.dueIn(id); after != before || parked != "" {
+		t.Errorf("due in %s, parked %q; want %s as before", after, parked, before)
+	}
+	h.pass(121 * time.Minute) // the token is over, too, and still nothing is asked for
+	h.exec(`UPDATE credentials SET next_at = now() + interval '1 hour'`)
+	h.exec(`UPDATE refreshes SET due_at = now()`)
+	h.run(r)
+	h.wantCalls("wwidle", calls{})
+}
+
+// A database that fails for a moment loses nothing that was fetched.
+func TestSaveIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwagain")
+	h.sim.ForgetCalls()
+	h.exec(`CREATE SEQUENCE tries`)
+	h.exec(`
+CREATE FUNCTION fail_twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF nextval('tries') <= 2 THEN RAISE serialization_failure; END IF;
+	RETURN NEW;
+END $$`)
+	h.exec(`CREATE TRIGGER fail_twice BEFORE INSERT ON credentials FOR EACH ROW EXECUTE FUNCTION fail_twice()`)
+	if got := h.run(h.replica()); got.OK != 1 {
+		t.Errorf("%+v, want one OK", got)
+	}
+	h.wantCalls("wwagain", calls{1, 1, 1})
+	h.wantLive(suiteID, "wwagain", id)
+}

@@ -32,8 +32,8 @@ type saving struct {
 const (
 	maxSaved  = 200                    // outcomes in one statement
 	savePause = 250 * time.Millisecond // between two tries
-	saveTries = 40                     // ten seconds: what was fetched cost WeCom calls
-	saveLimit = 5 * time.Second        // of one try
+	saveTry   = 3 * time.Second        // one
+	saveFor   = 10 * time.Second       // all of them: what was fetched has cost calls
 )
 
 // save answers when o is written: false if its lease was lost. It is not
@@ -77,22 +77,29 @@ func (s *saver) writeAll(ctx context.Context) {
 // written one whose answer was lost: then the leases are gone and nothing happens.
 // A row that the database refuses must not take the others with it.
 func (s *saver) persist(ctx context.Context, batch []*outcome) (map[uuid.UUID]bool, error) {
-	var err error
-	for range saveTries {
-		limited, cancel := context.WithTimeout(ctx, saveLimit)
-		var saved map[uuid.UUID]bool
-		saved, err = s.write(limited, batch)
-		cancel()
-		if err == nil {
-			return saved, nil
-		}
+	ctx, cancel := context.WithTimeout(ctx, saveFor)
+	defer cancel()
+	for {
+		saved, err := s.try(ctx, batch)
 		var pg *pgconn.PgError
-		if errors.As(err, &pg) && (pg.Code[:2] == dataException || pg.Code[:2] == constraintViolation) {
+		switch {
+		case err == nil:
+			return saved, nil
+		case errors.As(err, &pg) && (pg.Code[:2] == dataException || pg.Code[:2] == constraintViolation):
 			return s.oneByOne(ctx, batch, err)
 		}
-		time.Sleep(savePause)
+		select {
+		case <-time.After(savePause):
+		case <-ctx.Done():
+			return nil, err
+		}
 	}
-	return nil, err
+}
+
+func (s *saver) try(ctx context.Context, batch []*outcome) (map[uuid.UUID]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, saveTry)
+	defer cancel()
+	return s.write(ctx, batch)
 }
 
 // Classes of SQLSTATE that are about what is written, not about the database.

@@ -42,20 +42,22 @@ ORDER BY tenant_id, kind`
 	if err != nil {
 		return nil, fmt.Errorf("live tickets: %w", err)
 	}
-	defer rows.Close()
-	var out []Ticket
-	for rows.Next() {
-		var t Ticket
-		var sealed []byte
-		if err := rows.Scan(&t.TenantID, &t.Kind, &sealed, &t.Generation, &t.ExpiresAt, &t.ExpiresIn, &t.RefreshIn); err != nil {
-			return nil, fmt.Errorf("live tickets: %w", err)
-		}
-		if t.Value, err = s.Ring.Open(sealed, bound(t.TenantID, t.Kind)); err == nil {
-			out = append(out, t)
-		}
+	type row struct {
+		Ticket
+		sealed []byte
 	}
-	if err := rows.Err(); err != nil {
+	read, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (t row, err error) {
+		err = r.Scan(&t.TenantID, &t.Kind, &t.sealed, &t.Generation, &t.ExpiresAt, &t.ExpiresIn, &t.RefreshIn)
+		return t, err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("live tickets: %w", err)
+	}
+	out := make([]Ticket, 0, len(read))
+	for _, t := range read { // after the rows: a keyring may have to ask the database for a new key
+		if t.Value, err = s.Ring.Open(t.sealed, bound(t.TenantID, t.Kind)); err == nil {
+			out = append(out, t.Ticket)
+		}
 	}
 	return out, nil
 }
