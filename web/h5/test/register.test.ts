@@ -175,6 +175,7 @@ describe('what the client refuses has the hint for it', () => {
       expect(error.detail).toMatch(/^agentConfig:/)
       expect(error.hint.en).toContain(hint)
       expect(error.cause.errMsg).toBe(error.detail)
+      expect(page.errors().length).toBe(1) // the SDK told its hook, and the promise
     })
   }
 })

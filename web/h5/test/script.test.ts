@@ -69,6 +69,17 @@ test('in a client the simulator is not loaded', async () => {
   expect(added).toEqual([home + 'wecom-jssdk-2.4.4.js'])
 })
 
+test('in WeChat a router that was faster than the SDK changes nothing: the URL that the page was opened with is signed', async () => {
+  const page = openPage(clients.wechat, '/entry')
+  const late = async () => {
+    history.replaceState(null, '', '/home')
+    await sdk()
+  }
+  const { suitesign } = await run({ src: home + 'suitesign.js' }, { [home + 'wecom-jssdk-2.4.4.js']: late })
+  await suitesign.registerSuite(options)
+  expect(page.asked.map(a => a.page)).toEqual(['https://h5.example.com/entry'])
+})
+
 test('an SDK that cannot be loaded is a typed error, and is tried again', async () => {
   const page = openPage(clients.wecom)
   const files: { [src: string]: () => unknown } = {}
