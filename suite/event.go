@@ -41,11 +41,13 @@ type Event struct {
 	FinishedAt     *time.Time
 }
 
-// What an auth_code led to is told by its exchange as long as that is under way.
+// What an auth_code led to is told by its exchange: its attempts always, the rest
+// as long as it is under way.
 const eventFrom = `e.id, e.suite_id, e.door, e.info_type, e.corp_id, e.state, e.deliveries,
-	COALESCE(x.attempts, e.attempts), COALESCE(x.last_errcode, e.last_errcode), COALESCE(NULLIF(x.last_error, ''), e.last_error),
-	e.event_time, e.received_at, e.last_received_at, COALESCE(x.due_at, e.due_at), e.finished_at
-	FROM callback_events e LEFT JOIN exchanges x ON x.id = e.exchange_id AND e.state = 'pending'`
+	COALESCE(x.attempts, e.attempts), COALESCE(p.last_errcode, e.last_errcode), COALESCE(NULLIF(p.last_error, ''), e.last_error),
+	e.event_time, e.received_at, e.last_received_at, COALESCE(p.due_at, e.due_at), e.finished_at
+	FROM callback_events e LEFT JOIN exchanges x ON x.id = e.exchange_id
+	LEFT JOIN exchanges p ON p.id = e.exchange_id AND e.state = 'pending'`
 
 func scanEvent(row pgx.CollectableRow) (Event, error) { return pgx.RowToStructByPos[Event](row) }
 

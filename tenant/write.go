@@ -144,6 +144,7 @@ func (s *Store) Rename(ctx context.Context, id uuid.UUID, name string, ifVersion
 type Update struct {
 	Disabled *bool
 	Name     *string
+	Beside   bool // something beside the row is changed, too: the version counts it
 }
 
 // Update applies an admin's changes to a tenant, all or none of them.
@@ -179,8 +180,8 @@ func (s *Store) update(ctx context.Context, id uuid.UUID, u Update, ifVersion *i
 		}
 		const q = `
 			UPDATE tenants SET disabled = $2, name = $3, version = version + 1, updated_at = now()
-			WHERE id = $1 AND (disabled, name) IS DISTINCT FROM ($2, $3)`
-		if _, err := tx.Exec(ctx, q, id, disabled, name); err != nil {
+			WHERE id = $1 AND ($4 OR (disabled, name) IS DISTINCT FROM ($2, $3))`
+		if _, err := tx.Exec(ctx, q, id, disabled, name, u.Beside); err != nil {
 			return err
 		}
 		if switched {

@@ -77,7 +77,7 @@ func (a *admin) UpdateTenant(ctx context.Context, r api.UpdateTenantRequestObjec
 			return nil, err
 		}
 	}
-	update := tenant.Update{Name: r.Body.Name}
+	update := tenant.Update{Name: r.Body.Name, Beside: app != (suite.InternalPatch{})}
 	if r.Body.Status != nil {
 		disabled := *r.Body.Status == api.TenantPatchStatusDisabled
 		update.Disabled = &disabled

@@ -79,6 +79,7 @@ func (s *Server) answerSigning(d *door) {
 // Admin is the handler of the listener for operators and admins.
 func (s *Server) Admin() http.Handler {
 	r := s.router()
+	r.UseRawPath = true // an escaped slash stays inside of its segment, and is refused there by name
 	r.GET("/healthz", s.handle(s.healthz))
 	r.GET("/readyz", s.handle(s.readyz))
 	r.GET("/metrics", gin.WrapH(s.Metrics.handler()))
