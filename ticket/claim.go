@@ -3,6 +3,7 @@ package ticket
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,7 @@ type store struct {
 	cells  []cell
 	egress string        // names the address that calls leave by
 	lease  time.Duration // how long a claim holds
+	seeded atomic.Bool   // the cells of the address are there
 }
 
 // lease is a tenant that was claimed: what is stored of it, and until when it is ours.
@@ -141,8 +143,7 @@ due AS MATERIALIZED (
 	FOR UPDATE SKIP LOCKED
 ),`
 
-	// What the IP's cells have room for; a cell that is not there yet is full. An
-	// idle heartbeat locks none.
+	// What the IP's cells have room for. An idle heartbeat locks none.
 	claimRoom = `
 ip AS MATERIALIZED (
 	SELECT b.scope, b.tat FROM budgets b
@@ -243,6 +244,9 @@ func (s *store) claimDemanded(ctx context.Context, id uuid.UUID, apart time.Dura
 }
 
 func (s *store) claim(ctx context.Context, sql string, first bool, choice ...any) ([]*lease, int, error) {
+	if err := s.seed(ctx); err != nil {
+		return nil, 0, err
+	}
 	owner := uuid.New() // names this claim; nothing else is ever compared with it
 	scopes, steps, rooms := columns(s.cells, first)
 	closed := secretCell()

@@ -31,8 +31,11 @@ spent AS (
 	SELECT c.scope, c.key, now() + c.n * c.step FROM cost c, verdict v WHERE v.ok AND c.n > 0
 	ORDER BY c.scope
 	ON CONFLICT (scope, key) DO UPDATE SET tat = GREATEST(b.tat, now()) + (EXCLUDED.tat - now())
+	-- held by nobody if somebody else has just made it: asked again
+	WHERE GREATEST(b.tat, now()) + (EXCLUDED.tat - now()) <= now() + (SELECT c.room FROM cost c WHERE c.scope = b.scope)
+	RETURNING 1
 )
-SELECT ok FROM verdict`
+SELECT ok AND (SELECT count(*) FROM spent) = (SELECT count(*) FROM cost WHERE n > 0) FROM verdict`
 
 // spend charges a tenant, its corp and our address, and says whether they allow it.
 // first: the reserve is open to it.
@@ -46,6 +49,24 @@ func (s *store) spend(ctx context.Context, id uuid.UUID, corp string, tickets, c
 		return false, fmt.Errorf("charge tenant %s: %w", id, err)
 	}
 	return ok, nil
+}
+
+// seed makes the cells of our address, full. A claim locks them before it looks
+// how much they allow, and there must be something to lock.
+func (s *store) seed(ctx context.Context) error {
+	if s.seeded.Load() {
+		return nil
+	}
+	const q = `
+INSERT INTO budgets (scope, key, tat)
+SELECT scope, $2, now() FROM unnest($1::text[]) AS c (scope) WHERE scope IN ('` + scopeIPMinute + `', '` + scopeIPHour + `') ORDER BY scope
+ON CONFLICT DO NOTHING`
+	scopes, _, _ := columns(s.cells, false)
+	if _, err := s.pool.Exec(ctx, q, scopes, s.egress); err != nil {
+		return fmt.Errorf("make the budgets of the address: %w", err)
+	}
+	s.seeded.Store(true)
+	return nil
 }
 
 // countWrongSecret charges one answer that called a secret wrong. It came, whether
