@@ -119,6 +119,20 @@ func TestFaultKinds(t *testing.T) {
 	}
 }
 
+// The work is done, and its answer takes for ever.
+func TestSlow(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := w.token("wwcorp")
+	w.Fault(wecomtest.Fault{API: "get_jsapi_ticket", Kind: wecomtest.Slow, Value: "1h"})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if o := w.observe(ctx, "get_jsapi_ticket?access_token="+token); !errors.Is(o.err, context.DeadlineExceeded) || len(o.body) > 1 {
+		t.Errorf("the client saw %+v, want one byte at most", o)
+	}
+	eventually(t, func() bool { return len(w.Authorization(w.suite.SuiteID, "wwcorp").JSAPITickets) == 1 })
+}
+
 // A client that gives up ends the silence; so does the simulator's end.
 func TestSilent(t *testing.T) {
 	t.Parallel()

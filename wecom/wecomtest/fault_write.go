@@ -143,7 +143,7 @@ func (f *activeFault) dribble(s *Server, w http.ResponseWriter, r *http.Request,
 	w.Header().Set("Content-Length", fmt.Sprint(len(b)))
 	out := http.NewResponseController(w)
 	for i := range b {
-		if i > 0 && !s.pause(r, f.delay) {
+		if i > 0 && !s.pause(r, f.fault.delay) { // f.delay is the latency
 			return
 		}
 		if _, err := w.Write(b[i : i+1]); err != nil {
