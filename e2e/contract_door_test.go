@@ -172,6 +172,11 @@ func ownershipFiles(t *testing.T, w *signWorld) {
 	for _, bad := range [][2]string{{"WW_verify_short.txt", "abcdefgh12345678"}, {"index.html", "abcdefgh12345678"}, {"WW_verify_abcdefgh12345678.txt", "<script>"}, {"WW_verify_abcdefgh12345678.txt", "short"}, {"../WW_verify_abcdefgh.txt", "abcdefgh"}} {
 		put("files.example.com", bad[0], bad[1], http.StatusBadRequest)
 	}
+	w.api(http.MethodPut, "/v1/suites/ww-con/domains/suitefiles.example.com", http.StatusOK,
+		map[string]any{"exact": true, "verification_file": map[string]any{"name": "WW_verify_ofTheSuite1.txt", "content": "ofTheSuite1"}}, nil)
+	if a := get("suitefiles.example.com", "/WW_verify_ofTheSuite1.txt"); a.status != http.StatusOK || string(a.body) != "ofTheSuite1" {
+		t.Errorf("a suite's file = %s", a)
+	}
 	w.api(http.MethodDelete, "/v1/tenants/"+w.alpha+"/domains/files.example.com", http.StatusNoContent, nil, nil)
 	wantProblem(t, "a file whose domain is gone", get("files.example.com", "/WW_verify_abcdefgh12345678.txt"), http.StatusNotFound, "not_found")
 }

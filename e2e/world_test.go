@@ -232,6 +232,14 @@ type testSuite struct {
 // suite configures a suite on both sides, has a suite_ticket pushed, and trusts domains for all of its tenants.
 func (w *world) suite(id, kind string, domains ...string) testSuite {
 	w.t.Helper()
+	s := w.suiteWithoutTicket(id, kind, domains...)
+	w.pushSuiteTicket(id)
+	return s
+}
+
+// suiteWithoutTicket is suite before the first push.
+func (w *world) suiteWithoutTicket(id, kind string, domains ...string) testSuite {
+	w.t.Helper()
 	s := testSuite{ID: id, Kind: kind, Secret: hex.EncodeToString(randomBytes(20)), Token: hex.EncodeToString(randomBytes(12)),
 		AESKey: hex.EncodeToString(randomBytes(22))[:43]}
 	w.api(http.MethodPost, "/v1/suites", http.StatusCreated, map[string]any{"suite_id": id, "kind": kind, "name": "Suite " + id,
@@ -241,7 +249,6 @@ func (w *world) suite(id, kind string, domains ...string) testSuite {
 	}
 	w.simulate("suites", map[string]any{"suite_id": id, "kind": kind, "secret": s.Secret, "token": s.Token, "encoding_aes_key": s.AESKey,
 		"callback_url": w.replicas[0].public + "/callback/" + id}, nil)
-	w.pushSuiteTicket(id)
 	return s
 }
 
