@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"suitesign/secret"
+	"suitesign/signing/explain/known"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -24,7 +25,8 @@ type API struct {
 	Tenants     *tenant.Store
 	Credentials *ticket.Source
 	Refresher   *ticket.Refresher
-	Demo        bool // names under localhost may be trusted
+	Known       *known.Reader // of pages that could not register
+	Demo        bool          // names under localhost may be trusted
 }
 
 // registerAdmin adds the admin API's routes to the admin listener. What is

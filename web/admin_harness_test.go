@@ -22,8 +22,11 @@ import (
 	"suitesign/migrations/pgtest"
 	"suitesign/secret"
 	"suitesign/secret/secrettest"
+	"suitesign/signing"
+	"suitesign/signing/explain/known"
 	"suitesign/suite"
 	"suitesign/tenant"
+	"suitesign/ticket"
 	"suitesign/web"
 	"suitesign/web/api"
 	"suitesign/web/apikey"
@@ -39,6 +42,7 @@ type admin struct {
 	t    testing.TB
 	pool *pgxpool.Pool
 	api  *web.API
+	ring *secret.Keyring
 	base string
 	http *http.Client
 	log  *syncBuffer
@@ -48,12 +52,14 @@ func newAdmin(t testing.TB, change ...func(*web.API)) *admin {
 	t.Helper()
 	pool := pgtest.New(t)
 	tenants := &tenant.Store{Pool: pool}
-	a := &admin{t: t, pool: pool, log: &syncBuffer{}}
+	a := &admin{t: t, pool: pool, ring: secrettest.New(t), log: &syncBuffer{}}
 	a.api = &web.API{
 		Gate:    &apikey.Gate{Store: &apikey.Store{Pool: pool}, Bootstrap: secret.New(adminKey)},
-		Suites:  &suite.Store{Pool: pool, Ring: secrettest.New(t), Tenants: tenants},
+		Suites:  &suite.Store{Pool: pool, Ring: a.ring, Tenants: tenants},
 		Tenants: tenants,
 	}
+	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: pool, Ring: a.ring},
+		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	for _, f := range change {
 		f(a.api)
 	}

@@ -26,7 +26,7 @@ func stage(t testing.TB) (a *admin, targets []string) {
 	path := a.addTenant("ours", "wwcorp")
 	return a, []string{
 		"POST /v1/suites", "PATCH /v1/suites/ww1", "PUT /v1/suites/ww1/domains/h5.example.com",
-		"POST /v1/tenants", "PATCH " + path, "PUT " + path + "/domains/h5.example.com", "POST /v1/api-keys",
+		"POST /v1/tenants", "PATCH " + path, "PUT " + path + "/domains/h5.example.com", "POST /v1/api-keys", "POST /v1/explain",
 	}
 }
 
@@ -98,7 +98,7 @@ func (endless) Read(b []byte) (int, error) {
 func schemaOf(t testing.TB, target string) *openapi3.Schema {
 	t.Helper()
 	method, path, _ := strings.Cut(target, " ")
-	names := map[string]string{"/v1/suites": "SuiteCreate", "/v1/tenants": "TenantCreate", "/v1/api-keys": "APIKeyCreate"}
+	names := map[string]string{"/v1/suites": "SuiteCreate", "/v1/tenants": "TenantCreate", "/v1/api-keys": "APIKeyCreate", "/v1/explain": "ExplainRequest"}
 	name := names[path]
 	switch {
 	case strings.Contains(path, "/domains/"):

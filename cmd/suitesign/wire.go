@@ -10,6 +10,7 @@ import (
 	"suitesign/changes"
 	"suitesign/secret"
 	"suitesign/signing"
+	"suitesign/signing/explain/known"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -76,7 +77,8 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		API: &web.API{
 			Gate:   &apikey.Gate{Store: &apikey.Store{Pool: serving}, Bootstrap: c.BootstrapAPIKey},
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
-			Demo: c.Demo != nil,
+			Known: &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory},
+			Demo:  c.Demo != nil,
 		},
 		DemoPage: demoPage,
 		Log:      a.log, Metrics: a.metrics, Health: a.health,

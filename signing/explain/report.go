@@ -28,26 +28,27 @@ type Report struct {
 
 // SignedBy names the ticket that made a signature.
 type SignedBy struct {
-	TenantID uuid.UUID
-	SuiteID  string
-	CorpID   string
-	Kind     TicketKind
-	Live     bool
+	TenantID uuid.UUID  `json:"tenant_id"`
+	SuiteID  string     `json:"suite_id"`
+	CorpID   string     `json:"corp_id"`
+	Kind     TicketKind `json:"kind"`
+	Live     bool       `json:"live"`
 }
 
 // A Finding is one thing that was found.
 type Finding struct {
-	Code     Code
-	Severity Severity
-	En, Zh   Words
-	Evidence []Evidence
+	Code     Code       `json:"code"`
+	Severity Severity   `json:"severity"`
+	En       Words      `json:"en"`
+	Zh       Words      `json:"zh"`
+	Evidence []Evidence `json:"evidence"`
 }
 
 // Words say a finding in one language.
 type Words struct {
-	What string // happened
-	Why  string // that matters
-	Do   string // about it
+	What string `json:"what"` // happened
+	Why  string `json:"why"`  // that matters
+	Do   string `json:"do"`   // about it
 }
 
 // Evidence is what a finding rests on.
@@ -100,7 +101,8 @@ func (r *Report) find(code Code, severity Severity, a args, evidence ...Evidence
 		return
 	}
 	t := texts[code]
-	r.Findings = append(r.Findings, Finding{Code: code, Severity: severity, En: t.en.fill(a), Zh: t.zh.fill(a), Evidence: evidence})
+	f := Finding{Code: code, Severity: severity, En: t.en.fill(a), Zh: t.zh.fill(a), Evidence: append([]Evidence{}, evidence...)}
+	r.Findings = append(r.Findings, f)
 }
 
 func (w Words) fill(a args) Words {

@@ -281,7 +281,7 @@ func rough(d time.Duration) string { return d.Round(time.Second).String() }
 // unexplained is a signature that nothing known makes.
 func (e *explainer) unexplained() {
 	if at, ok := seconds(e.q.Timestamp); ok && e.k.App != nil && e.q.Kind != "" {
-		if t := e.k.App.live(TicketKind(e.q.Kind)); t != nil && at.Before(t.FetchedAt) {
+		if t := e.k.App.live(TicketKind(e.q.Kind)); t != nil && at.Before(t.FetchedAt.Add(-skew)) {
 			e.find(StaleTicket, Warning, args{"suite_id": string(e.k.App.SuiteID), "corp_id": string(e.k.App.CorpID), "kind": string(t.Kind), "expected": string(t.Kind)},
 				fact("timestamp", t.FetchedAt.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339)))
 		}

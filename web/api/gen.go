@@ -23,19 +23,19 @@ import (
 
 // Defines values for CredentialKind.
 const (
-	AccessToken CredentialKind = "access_token"
-	AgentConfig CredentialKind = "agent_config"
-	JsapiTicket CredentialKind = "jsapi_ticket"
+	CredentialKindAccessToken CredentialKind = "access_token"
+	CredentialKindAgentConfig CredentialKind = "agent_config"
+	CredentialKindJsapiTicket CredentialKind = "jsapi_ticket"
 )
 
 // Valid indicates whether the value is a known member of the CredentialKind enum.
 func (e CredentialKind) Valid() bool {
 	switch e {
-	case AccessToken:
+	case CredentialKindAccessToken:
 		return true
-	case AgentConfig:
+	case CredentialKindAgentConfig:
 		return true
-	case JsapiTicket:
+	case CredentialKindJsapiTicket:
 		return true
 	default:
 		return false
@@ -78,6 +78,66 @@ func (e EventState) Valid() bool {
 	case EventStateIgnored:
 		return true
 	case EventStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FindingSeverity.
+const (
+	Error   FindingSeverity = "error"
+	Info    FindingSeverity = "info"
+	Warning FindingSeverity = "warning"
+)
+
+// Valid indicates whether the value is a known member of the FindingSeverity enum.
+func (e FindingSeverity) Valid() bool {
+	switch e {
+	case Error:
+		return true
+	case Info:
+		return true
+	case Warning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RegistrationKind.
+const (
+	RegistrationKindAgent  RegistrationKind = "agent"
+	RegistrationKindConfig RegistrationKind = "config"
+)
+
+// Valid indicates whether the value is a known member of the RegistrationKind enum.
+func (e RegistrationKind) Valid() bool {
+	switch e {
+	case RegistrationKindAgent:
+		return true
+	case RegistrationKindConfig:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SignedByKind.
+const (
+	SignedByKindAccessToken SignedByKind = "access_token"
+	SignedByKindAgent       SignedByKind = "agent"
+	SignedByKindConfig      SignedByKind = "config"
+)
+
+// Valid indicates whether the value is a known member of the SignedByKind enum.
+func (e SignedByKind) Valid() bool {
+	switch e {
+	case SignedByKindAccessToken:
+		return true
+	case SignedByKindAgent:
+		return true
+	case SignedByKindConfig:
 		return true
 	default:
 		return false
@@ -480,6 +540,175 @@ type EventList struct {
 // Example: done
 type EventState string
 
+// Evidence A comparison that a finding rests on.
+type Evidence struct {
+	// Expected What it should be; empty where nobody knows.
+	//
+	// Example: https://h5.example.com/orders?id=7
+	Expected string `json:"expected"`
+
+	// Field What is compared, as `url`, `string` (the string that was signed), `timestamp`, `corp_id`.
+	//
+	// Example: url
+	Field string `json:"field"`
+
+	// Found What it was.
+	//
+	// Example: https://h5.example.com/orders?id=7#/detail
+	Found string `json:"found"`
+
+	// Position The first character, counted from 0, in which the two differ; null where that means nothing.
+	//
+	// Example: 34
+	Position nullable.Nullable[int64] `json:"position"`
+}
+
+// ExplainRequest What is known of a registration that failed.
+type ExplainRequest struct {
+	// AgentID The agentId that the page used, as text, whatever it was.
+	//
+	// Example: 1000002
+	AgentID *string `json:"agent_id,omitempty"`
+
+	// API The JS API that the page called.
+	//
+	// Example: getCurExternalContact
+	API *string `json:"api,omitempty"`
+
+	// CorpID The corpId that the page used, whatever it was.
+	//
+	// Example: wpXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX
+	CorpID *string `json:"corp_id,omitempty"`
+
+	// Entry What getContext answered as entry.
+	//
+	// Example: single_chat_tools
+	Entry *string `json:"entry,omitempty"`
+
+	// EntryURL The URL with which the page was opened, where its router has changed it since.
+	//
+	// Example: https://h5.example.com/
+	EntryURL *string `json:"entry_url,omitempty"`
+
+	// Errcode The errcode that the page saw.
+	//
+	// Example: 40093
+	Errcode *int32 `json:"errcode,omitempty"`
+
+	// Error What the page saw; the words of WeCom, of the SDK or of this service.
+	//
+	// Example: agentConfig:fail, invalid signature
+	Error *string `json:"error,omitempty"`
+
+	// JsAPIList The jsApiList that the page registered with.
+	JsAPIList *[]string `json:"js_api_list,omitempty"`
+
+	// Kind Which registration it was. `config` is getConfigSignature and wx.config; `agent` is getAgentConfigSignature and wx.agentConfig.
+	//
+	// Example: agent
+	Kind *RegistrationKind `json:"kind,omitempty"`
+
+	// NonceStr The nonceStr that the page registered with.
+	//
+	// Example: Wm3WZYTPz0wzccnW
+	NonceStr *string `json:"nonce_str,omitempty"`
+
+	// Signature The signature that the page registered with.
+	//
+	// Example: 0f9de62fce790f9a083d5c99e95740ceb90c27ed
+	Signature *string `json:"signature,omitempty"`
+
+	// SuiteID The suite_id that the page used.
+	//
+	// Example: ww1234567890abcdef
+	SuiteID *string `json:"suite_id,omitempty"`
+
+	// Timestamp The timestamp that the page registered with, as text.
+	//
+	// Example: 1760000000
+	Timestamp *string `json:"timestamp,omitempty"`
+
+	// URL The page's URL, best its location.href.
+	//
+	// Example: https://h5.example.com/orders?id=7#/detail
+	URL string `json:"url"`
+
+	// UserAgent The navigator.userAgent of the page.
+	//
+	// Example: Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) Mobile/15E148 wxwork/4.1.20 MicroMessenger/7.0.1
+	UserAgent *string `json:"user_agent,omitempty"`
+}
+
+// Explanation What was found of a registration.
+type Explanation struct {
+	// Canonical The string to sign, with `***` in place of the ticket; null without a URL.
+	//
+	// Example: jsapi_ticket=***&noncestr=Wm3WZYTPz0wzccnW&timestamp=1760000000&url=https://h5.example.com/orders?id=7
+	Canonical nullable.Nullable[string] `json:"canonical"`
+
+	// Findings What was found, the cause first.
+	Findings []Finding `json:"findings"`
+
+	// Ok Whether nothing was found that can be the cause.
+	//
+	// Example: false
+	Ok bool `json:"ok"`
+
+	// SignedBy What made the signature, by any spelling of the rest; null where nothing that is held does.
+	SignedBy nullable.Nullable[SignedBy] `json:"signed_by"`
+
+	// URL The URL to sign; null where none can be made of what was told.
+	//
+	// Example: https://h5.example.com/orders?id=7
+	URL nullable.Nullable[string] `json:"url"`
+}
+
+// Finding One thing that was found.
+type Finding struct {
+	// Code What it is. It never changes; docs/api.md lists all.
+	//
+	// Example: fragment_kept
+	Code string `json:"code"`
+
+	// En A finding in words of one language.
+	En FindingWords `json:"en"`
+
+	// Evidence What it rests on.
+	Evidence []Evidence `json:"evidence"`
+
+	// Severity `error`: proved to be wrong. `warning`: likely the cause. `info`: good to know.
+	//
+	//
+	// Example: error
+	Severity FindingSeverity `json:"severity"`
+
+	// Zh A finding in words of one language.
+	Zh FindingWords `json:"zh"`
+}
+
+// FindingSeverity `error`: proved to be wrong. `warning`: likely the cause. `info`: good to know.
+//
+// Example: error
+type FindingSeverity string
+
+// FindingWords A finding in words of one language.
+type FindingWords struct {
+	// Do What to do.
+	//
+	// Example: Cut it: location.href.split('#')[0].
+	Do string `json:"do"`
+
+	// What What happened.
+	//
+	// Example: The URL was signed with its #fragment.
+	What string `json:"what"`
+
+	// Why Why that matters.
+	//
+	// Example: WeCom signs the URL up to the first #.
+	Why string `json:"why"`
+}
+
 // ID An id that this service gave (a UUIDv7, in lower case).
 //
 // Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
@@ -546,6 +775,44 @@ type NextCursor = string
 //
 // Example: ww0123456789abcdef
 type ProviderCorpID = string
+
+// RegistrationKind Which registration it was. `config` is getConfigSignature and wx.config; `agent` is getAgentConfigSignature and wx.agentConfig.
+//
+// Example: agent
+type RegistrationKind string
+
+// SignedBy What made the signature, by any spelling of the rest; null where nothing that is held does.
+type SignedBy struct {
+	// CorpID A corp_id, plain or encrypted. Case matters.
+	//
+	// Example: wpabcdefAAAAabcdefghijklmnopqrstu
+	CorpID CorpID `json:"corp_id"`
+
+	// Kind Which credential of the tenant it was.
+	//
+	// Example: config
+	Kind SignedByKind `json:"kind"`
+
+	// Live Whether that is in use now.
+	//
+	// Example: true
+	Live bool `json:"live"`
+
+	// SuiteID The suite_id as WeCom shows it; for a suite of the kind `internal` a name of the admin's choice. Case matters.
+	//
+	// Example: ww1234567890abcdef
+	SuiteID SuiteID `json:"suite_id"`
+
+	// TenantID An id that this service gave (a UUIDv7, in lower case).
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	TenantID ID `json:"tenant_id"`
+}
+
+// SignedByKind Which credential of the tenant it was.
+//
+// Example: config
+type SignedByKind string
 
 // Suite A suite.
 type Suite struct {
@@ -1093,6 +1360,9 @@ type PutTenantDomainParams struct {
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
+// ExplainJSONRequestBody defines body for Explain for application/json ContentType.
+type ExplainJSONRequestBody = ExplainRequest
+
 // CreateSuiteJSONRequestBody defines body for CreateSuite for application/json ContentType.
 type CreateSuiteJSONRequestBody = SuiteCreate
 
@@ -1134,6 +1404,9 @@ type ServerInterface interface {
 	// RetryEvent Process a callback again
 	// (POST /v1/events/{event_id}/retry)
 	RetryEvent(c *gin.Context, eventID OfEvent)
+	// Explain Say why a page cannot register
+	// (POST /v1/explain)
+	Explain(c *gin.Context)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(c *gin.Context, params ListSuitesParams)
@@ -1424,6 +1697,19 @@ func (siw *ServerInterfaceWrapper) RetryEvent(c *gin.Context) {
 	}
 
 	siw.Handler.RetryEvent(c, eventID)
+}
+
+// Explain operation middleware
+func (siw *ServerInterfaceWrapper) Explain(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.Explain(c)
 }
 
 // ListSuites operation middleware
@@ -2348,6 +2634,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent)
 	router.POST(options.BaseURL+"/v1/events/:event_id/retry", wrapper.RetryEvent)
+	router.POST(options.BaseURL+"/v1/explain", wrapper.Explain)
 	router.GET(options.BaseURL+"/v1/suites", wrapper.ListSuites)
 	router.POST(options.BaseURL+"/v1/suites", wrapper.CreateSuite)
 	router.DELETE(options.BaseURL+"/v1/suites/:suite_id", wrapper.DeleteSuite)
@@ -2524,6 +2811,28 @@ func (response RetryEvent202JSONResponse) VisitRetryEventResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainRequestObject struct {
+	Body *ExplainJSONRequestBody
+}
+
+type ExplainResponseObject interface {
+	VisitExplainResponse(w http.ResponseWriter) error
+}
+
+type Explain200JSONResponse Explanation
+
+func (response Explain200JSONResponse) VisitExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3111,6 +3420,9 @@ type StrictServerInterface interface {
 	// RetryEvent Process a callback again
 	// (POST /v1/events/{event_id}/retry)
 	RetryEvent(ctx context.Context, request RetryEventRequestObject) (RetryEventResponseObject, error)
+	// Explain Say why a page cannot register
+	// (POST /v1/explain)
+	Explain(ctx context.Context, request ExplainRequestObject) (ExplainResponseObject, error)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(ctx context.Context, request ListSuitesRequestObject) (ListSuitesResponseObject, error)
@@ -3427,6 +3739,48 @@ func (sh *strictHandler) RetryEvent(ctx *gin.Context, eventID OfEvent) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(RetryEventResponseObject); ok {
 		if err := validResponse.VisitRetryEventResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// Explain operation middleware
+func (sh *strictHandler) Explain(ctx *gin.Context) {
+	var request ExplainRequestObject
+
+	var body ExplainJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Explain(ctx, request.(ExplainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Explain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExplainResponseObject); ok {
+		if err := validResponse.VisitExplainResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
