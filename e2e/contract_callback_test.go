@@ -247,6 +247,7 @@ func TestContractForgedCallbacks(t *testing.T) {
 		flood = post(with("nonce", "forged"), body(good))
 	}
 	wantProblem(t, "a flood of forgeries", flood, http.StatusTooManyRequests, "rate_limited")
+	other.mustPush(t, r, other.event("change_contact", time.Now())) // one suite's trouble is not another's
 	if strings.Contains(r.output(), good[:40]) || strings.Contains(r.output(), mac) {
 		t.Error("the log holds what a callback carried")
 	}

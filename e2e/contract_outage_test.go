@@ -40,7 +40,7 @@ func newOwnServer(t *testing.T) *ownServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's own user must get through; its data is private
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's own user must get through; its data is private
 		t.Fatal(err)
 	}
 	s := &ownServer{t: t, dir: filepath.Join(dir, "pg")}

@@ -107,7 +107,7 @@ func (w *world) tickets(suite, corp string) (config, agent string) {
 // wantSignature holds a signature to the four fields, byte for byte.
 func wantSignature(t *testing.T, what, ticket, page string, s signature) {
 	t.Helper()
-	sum := sha1.Sum([]byte("jsapi_ticket=" + ticket + "&noncestr=" + s.NonceStr + "&timestamp=" + s.Timestamp + "&url=" + page)) //nolint:gosec // the JS-SDK signature is SHA-1 by definition
+	sum := sha1.Sum([]byte("jsapi_ticket=" + ticket + "&noncestr=" + s.NonceStr + "&timestamp=" + s.Timestamp + "&url=" + page))
 	if want := hex.EncodeToString(sum[:]); ticket == "" || s.Signature != want {
 		t.Errorf("%s: signature = %q, want %q: not over these bytes of the URL", what, s.Signature, want)
 	}
@@ -129,7 +129,7 @@ func (s testSuite) envelope() envelope {
 
 // encrypt is random(16) | length | message | receiveid, padded to 32 bytes.
 func (e envelope) encrypt(message, receiveID string) string {
-	plain := binary.BigEndian.AppendUint32(randomBytes(16), uint32(len(message))) //nolint:gosec // short
+	plain := binary.BigEndian.AppendUint32(randomBytes(16), uint32(len(message)))
 	plain = append(append(plain, message...), receiveID...)
 	pad := 32 - len(plain)%32
 	return e.encryptRaw(append(plain, bytes.Repeat([]byte{byte(pad)}, pad)...))
@@ -150,7 +150,7 @@ func (e envelope) encryptRaw(plain []byte) string {
 func (e envelope) query(timestamp, nonce, encrypt string) url.Values {
 	parts := []string{e.token, timestamp, nonce, encrypt}
 	slices.Sort(parts)
-	sum := sha1.Sum([]byte(strings.Join(parts, ""))) //nolint:gosec // the callback signature is SHA-1 by definition
+	sum := sha1.Sum([]byte(strings.Join(parts, "")))
 	return url.Values{"msg_signature": {hex.EncodeToString(sum[:])}, "timestamp": {timestamp}, "nonce": {nonce}}
 }
 

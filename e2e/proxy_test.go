@@ -111,7 +111,7 @@ func (p *dbProxy) pass(in net.Conn) {
 		return
 	}
 	defer p.drop(in)
-	out, err := net.DialTimeout(p.network, p.address, 5*time.Second) //nolint:noctx // ends with the test
+	out, err := net.DialTimeout(p.network, p.address, 5*time.Second)
 	if err != nil {
 		return
 	}

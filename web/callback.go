@@ -66,17 +66,20 @@ func (s *Server) receiveCallback(door suite.Door) handler {
 }
 
 // guardCallback runs one callback within its time, and none at all for a source
-// that keeps sending forgeries.
+// that keeps sending forgeries to this suite. The other suites of that source are
+// answered: the platform itself forges, as it were, for a suite whose token is
+// another one in the console.
 func (s *Server) guardCallback(c *gin.Context, take func(context.Context) ([]byte, error)) error {
 	v := visitOf(c.Request.Context())
-	if wait, spent := s.forged.spent(v.ip); spent {
+	suiteID := c.Param("suite_id")
+	if wait, spent := s.forged.spent(v.ip, suiteID); spent {
 		return tooMany(wait)
 	}
 	ctx, cancel := context.WithDeadline(c.Request.Context(), v.start.Add(callbackWithin))
 	defer cancel()
 	answer, err := take(ctx)
 	if errors.Is(err, suite.ErrForged) {
-		s.forged.take(v.ip)
+		s.forged.take(v.ip, suiteID)
 		v.err = err // which step refused it is told in the log only
 	}
 	if err != nil {

@@ -217,6 +217,10 @@ func TestForgeriesSpendABudget(t *testing.T) {
 	if asked != 3 || last.Code != "rate_limited" {
 		t.Errorf("5 forgeries: %d looked at, the last %s; want 3, rate_limited", asked, last.Code)
 	}
+	forged = false
+	if got := send(t, "POST", strings.Replace(url, "/wwA/", "/wwB/", 1), nil).StatusCode; got != 200 {
+		t.Errorf("another suite's callback from the same source = %d, want 200", got)
+	}
 }
 
 // Nothing of a callback's query reaches the log, whatever its level.

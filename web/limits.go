@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"math/rand/v2"
 	"net/netip"
 	"sync"
@@ -13,7 +14,7 @@ type Limits struct {
 	SignPerSecond    float64 // requests of pages per IP
 	SignBurst        int
 	InstallPerMinute float64 // installations begun per IP: each costs a pre_auth_code
-	ForgedPerSecond  float64 // refused callbacks per /24 or /64: each costs a hash
+	ForgedPerSecond  float64 // refused callbacks per suite and /24 or /64: each costs a hash
 	ForgedBurst      int
 }
 
@@ -30,6 +31,7 @@ type limiter struct {
 	tolerance time.Duration // how far tat may run ahead: the burst
 	source    func(netip.Addr) uint64
 	seed      uint64 // which sources share a shard is not for callers to choose
+	names     maphash.Seed
 	epoch     time.Time
 	shards    [32]limitShard
 }
@@ -54,6 +56,7 @@ func newLimiter(perSecond float64, burst int, source func(netip.Addr) uint64) *l
 		tolerance: interval * time.Duration(max(burst, 1)),
 		source:    source,
 		seed:      rand.Uint64() | 1, //nolint:gosec // spreads sources over shards, keeps no secret
+		names:     maphash.MakeSeed(),
 		epoch:     time.Now(),
 	}
 	for i := range l.shards {
@@ -62,14 +65,15 @@ func newLimiter(perSecond float64, burst int, source func(netip.Addr) uint64) *l
 	return l
 }
 
-// take asks for one token; without one it tells how long until there is.
-func (l *limiter) take(ip netip.Addr) (wait time.Duration, ok bool) {
-	return l.ask(ip, l.cost())
+// take asks for one token; without one it tells how long until there is. A source
+// has an account of its own for each name that is given.
+func (l *limiter) take(ip netip.Addr, name ...string) (wait time.Duration, ok bool) {
+	return l.ask(ip, l.cost(), name)
 }
 
 // spent reports whether a source has no token left, without taking one.
-func (l *limiter) spent(ip netip.Addr) (wait time.Duration, yes bool) {
-	wait, ok := l.ask(ip, 0)
+func (l *limiter) spent(ip netip.Addr, name ...string) (wait time.Duration, yes bool) {
+	wait, ok := l.ask(ip, 0, name)
 	return wait, !ok
 }
 
@@ -80,11 +84,14 @@ func (l *limiter) cost() time.Duration {
 	return l.interval
 }
 
-func (l *limiter) ask(ip netip.Addr, cost time.Duration) (wait time.Duration, ok bool) {
+func (l *limiter) ask(ip netip.Addr, cost time.Duration, name []string) (wait time.Duration, ok bool) {
 	if l == nil {
 		return 0, true
 	}
 	key := l.source(ip)
+	for _, n := range name {
+		key ^= maphash.String(l.names, n)
+	}
 	s := &l.shards[(key*l.seed)>>59]
 	now := time.Since(l.epoch)
 	s.mu.Lock()
