@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -25,22 +27,82 @@ const (
 type gathering struct {
 	slog.Handler // writes to lines
 	lines        *gatherer
+	json         bool   // the handler writes JSON, and its attributes are same
+	same         []byte // as a line has them
 }
 
 func (g gathering) Handle(ctx context.Context, r slog.Record) error {
-	err := g.Handler.Handle(ctx, r)
-	if r.Level != slog.LevelInfo || r.Message != accessLine {
-		g.lines.flush()
+	if r.Level == slog.LevelInfo && r.Message == accessLine {
+		var stack [512]byte
+		if line, ok := g.encode(stack[:0], &r); ok {
+			_, err := g.lines.Write(line)
+			return err
+		}
+		return g.Handler.Handle(ctx, r)
 	}
+	err := g.Handler.Handle(ctx, r)
+	g.lines.flush()
 	return err
 }
 
+// encode writes the line of a request as slog's JSON handler would, in half of
+// its time. What is not a plain text or a number is left to that.
+func (g gathering) encode(b []byte, r *slog.Record) (line []byte, ok bool) {
+	if !g.json || r.PC != 0 {
+		return nil, false
+	}
+	b = append(b, `{"time":"`...)
+	b = r.Time.AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","level":"INFO","msg":"`+accessLine+`"`...)
+	b = append(b, g.same...)
+	ok = true
+	r.Attrs(func(a slog.Attr) bool {
+		b, ok = appendAttr(b, a)
+		return ok
+	})
+	return append(b, "}\n"...), ok
+}
+
+func appendAttr(b []byte, a slog.Attr) ([]byte, bool) {
+	b = append(b, `,"`...)
+	b = append(b, a.Key...)
+	b = append(b, `":`...)
+	switch a.Value.Kind() {
+	case slog.KindInt64:
+		return strconv.AppendInt(b, a.Value.Int64(), 10), plain(a.Key)
+	case slog.KindString:
+		text := a.Value.String()
+		b = append(b, '"')
+		b = append(b, text...)
+		return append(b, '"'), plain(a.Key) && plain(text)
+	default:
+		return b, false
+	}
+}
+
+// plain reports a text that JSON has as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
 func (g gathering) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return gathering{g.Handler.WithAttrs(attrs), g.lines}
+	g.Handler = g.Handler.WithAttrs(attrs)
+	g.same = slices.Clone(g.same)
+	for _, a := range attrs {
+		ok := false
+		g.same, ok = appendAttr(g.same, a)
+		g.json = g.json && ok
+	}
+	return g
 }
 
 func (g gathering) WithGroup(name string) slog.Handler {
-	return gathering{g.Handler.WithGroup(name), g.lines}
+	return gathering{Handler: g.Handler.WithGroup(name), lines: g.lines}
 }
 
 // gatherer passes on what is written to it after a moment.

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -98,4 +99,53 @@ func TestGatheredLinesAreBounded(t *testing.T) {
 		}
 		time.Sleep(gatherFor)
 	})
+}
+
+// TestAccessLinesAreLikeSlogs: a line that is encoded here reads as if slog had.
+func TestAccessLinesAreLikeSlogs(t *testing.T) {
+	t.Parallel()
+	var ours, slogs bytes.Buffer
+	lines := &gatherer{to: &ours}
+	quick := gathering{Handler: slog.NewJSONHandler(lines, nil), lines: lines, json: true}
+	whole := slog.NewJSONHandler(&slogs, nil)
+	at := time.Date(2026, 3, 1, 8, 0, 0, 123000000, time.FixedZone("", 8*3600))
+	for name, tt := range map[string]struct {
+		same, attrs []slog.Attr
+		group       string
+		quick       bool
+	}{
+		"a request": {quick: true,
+			same:  []slog.Attr{slog.String("listener", "public"), slog.String("route", "/api/jssdk/config-signature")},
+			attrs: []slog.Attr{slog.Int("status", 200), slog.Int64("bytes", -1), slog.String("ip", "2001:db8::1"), slog.String("request_id", "a.b:c")}},
+		"no attributes":   {quick: true},
+		"quotes":          {attrs: []slog.Attr{slog.String("error", `a "b" \ c`)}},
+		"not ASCII":       {attrs: []slog.Attr{slog.String("api_key", "运维"), slog.Int("status", 200)}},
+		"control":         {same: []slog.Attr{slog.String("route", "a\nb")}},
+		"a key to escape": {attrs: []slog.Attr{slog.Int(`a"b`, 1)}},
+		"an empty text":   {attrs: []slog.Attr{slog.String("code", "")}},
+		"another kind":    {attrs: []slog.Attr{slog.Duration("took", time.Second), slog.Group("g", slog.Int("a", 1))}},
+		"in a group":      {group: "g", attrs: []slog.Attr{slog.Int("a", 1)}},
+	} {
+		ours.Reset()
+		slogs.Reset()
+		r := slog.NewRecord(at, slog.LevelInfo, accessLine, 0)
+		r.AddAttrs(tt.attrs...)
+		var a, b slog.Handler = quick, whole
+		if len(tt.same) > 0 {
+			a, b = a.WithAttrs(tt.same), b.WithAttrs(tt.same)
+		}
+		if tt.group != "" {
+			a, b = a.WithGroup(tt.group), b.WithGroup(tt.group)
+		}
+		if _, ok := a.(gathering).encode(nil, &r); ok != tt.quick {
+			t.Errorf("%s: encoded here: %v, want %v", name, ok, tt.quick)
+		}
+		if err := errors.Join(a.Handle(t.Context(), r), b.Handle(t.Context(), r)); err != nil {
+			t.Fatal(err)
+		}
+		lines.flush()
+		if ours.String() != slogs.String() {
+			t.Errorf("%s:\n%s\nwant, as slog has it,\n%s", name, ours.String(), slogs.String())
+		}
+	}
 }

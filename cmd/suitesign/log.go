@@ -12,9 +12,8 @@ func newLogger(c Config, w io.Writer) *slog.Logger {
 	_ = level.UnmarshalText([]byte(c.LogLevel))
 	options := &slog.HandlerOptions{Level: level}
 	lines := &gatherer{to: w}
-	var h slog.Handler = slog.NewJSONHandler(lines, options)
 	if c.LogFormat == "text" {
-		h = slog.NewTextHandler(lines, options)
+		return slog.New(gathering{Handler: slog.NewTextHandler(lines, options), lines: lines})
 	}
-	return slog.New(gathering{h, lines})
+	return slog.New(gathering{Handler: slog.NewJSONHandler(lines, options), lines: lines, json: true})
 }
