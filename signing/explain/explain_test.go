@@ -213,6 +213,7 @@ var signatures = []breaking{
 		q.Signature = sha("jsapi_ticket=" + config + "&noncestr=" + strings.ToLower(nonce) + "&timestamp=" + ts + "&url=" + href)
 	}},
 	{"no nonceStr", "triple_incomplete", func(q question, _ *explain.Known) { q.NonceStr = "undefined" }},
+	{"nonceStr not told", "triple_incomplete", func(q question, _ *explain.Known) { q.NonceStr = "" }},
 	{"SHA-256", "signature_not_sha1", func(q question, _ *explain.Known) { q.Signature += "0123456789abcdef01234567" }},
 	{"upper-case signature", "signature_upper_case", func(q question, _ *explain.Known) { q.Signature = strings.ToUpper(q.Signature) }},
 	{"clock ahead", "clock_skew", func(q question, _ *explain.Known) {
@@ -520,4 +521,19 @@ func TestHostile(t *testing.T) {
 			wellSpoken(t, fmt.Sprintf("%.40q", text), explain.Explain(q, k))
 		}
 	}
+}
+
+// FuzzExplain: whatever a page said, it is explained, and no ticket is shown.
+func FuzzExplain(f *testing.F) {
+	f.Add(href+"#/x", "https://h5.example.com/", ts, nonce, sum(config, href), "wpCorpA", "1000002", "40093 invalid signature", iosChat, "sendChatMessage", "normal")
+	f.Add("HTTPS%3A%2F%2FH5.example.com:443?a=1&amp;code=2&from=3#", "", ts+"123", "undefined", strings.Repeat("A", 40), "null", "", "no permission", oldWeCom, "ww.x", "")
+	f.Fuzz(func(t *testing.T, url, entry, timestamp, nonce, signature, corp, agent, seen, ua, api, from string) {
+		for _, kind := range []explain.Kind{explain.Config, explain.Agent} {
+			r := explain.Explain(explain.Question{URL: url, EntryURL: entry, Kind: kind, Timestamp: timestamp, NonceStr: nonce, Signature: signature, CorpID: corp,
+				AgentID: agent, Error: seen, UserAgent: ua, API: api, JSAPIList: []string{api}, Entry: from}, world())
+			if _, err := json.Marshal(r); err != nil || len(r.Findings) == 0 {
+				t.Errorf("%+v, %v", r, err)
+			}
+		}
+	})
 }

@@ -97,7 +97,11 @@ func (r *Report) find(code Code, severity Severity, a args, evidence ...Evidence
 		if surer(severity, f.Severity) < 0 {
 			f.Severity = severity
 		}
-		f.Evidence = append(f.Evidence, evidence...)
+		for _, x := range evidence {
+			if !slices.Contains(f.Evidence, x) {
+				f.Evidence = append(f.Evidence, x)
+			}
+		}
 		return
 	}
 	t := texts[code]

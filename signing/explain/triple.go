@@ -42,9 +42,12 @@ func (e *explainer) hasTriple() bool {
 	}
 	whole := true
 	for _, f := range []field{{"timestamp", q.Timestamp}, {"nonceStr", q.NonceStr}, {"signature", q.Signature}} {
-		if f.value == "" || nothing(f.value) {
+		if nothing(f.value) {
 			whole = false
 			e.find(TripleIncomplete, Error, args{"field": f.name}, fact(f.name, "", f.value))
+		} else if f.value == "" { // or it was not told
+			whole = false
+			e.find(TripleIncomplete, Warning, args{"field": f.name}, fact(f.name, "", ""))
 		}
 	}
 	if !whole {
