@@ -94,7 +94,7 @@ func (g gathering) WithAttrs(attrs []slog.Attr) slog.Handler {
 	g.Handler = g.Handler.WithAttrs(attrs)
 	g.same = slices.Clone(g.same)
 	for _, a := range attrs {
-		ok := false
+		var ok bool
 		g.same, ok = appendAttr(g.same, a)
 		g.json = g.json && ok
 	}
