@@ -74,7 +74,7 @@ func (h *house) serving(ctx context.Context, t *table) error {
 		if err != nil {
 			return err
 		}
-		t.told("the same, "+v.what, fmt.Sprintf("%s of the rate, %s of CPU", m.rate(), micros(m.service.median(cpu))))
+		t.told("over HTTP, "+v.what, fmt.Sprintf("%s of the rate, %s of CPU", m.rate(), micros(m.service.median(cpu))))
 	}
 	return nil
 }
