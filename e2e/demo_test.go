@@ -72,7 +72,7 @@ func (d *demoRun) stop() {
 // ports; and once more after a crash.
 func TestDemoKeepsItsData(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := demoDir(t)
 	first := startDemo(t, dir)
 	check := func(d *demoRun) {
 		t.Helper()

@@ -89,7 +89,11 @@ func (d demoCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer stop()
-	return run.everything(ctx, databaseURL)
+	err = run.everything(ctx, databaseURL)
+	if errors.Is(err, secret.ErrWrongMasterKey) {
+		return fmt.Errorf("%w: %s is not that of this data: %s (and empty the database, if SUITESIGN_DATABASE_URL names one)", err, filepath.Join(d.Dir, "demo-keys.json"), afresh(d.Dir))
+	}
+	return err
 }
 
 // everything runs the simulator and the service until the context ends.

@@ -27,8 +27,8 @@ func loadDemoKeys(path string) (demoKeys, error) {
 	data, err := os.ReadFile(path)
 	switch {
 	case err == nil:
-		if err := json.Unmarshal(data, &k); err != nil {
-			return k, fmt.Errorf("%s is damaged (%w): remove the whole folder to start the demo afresh", path, err)
+		if err := json.Unmarshal(data, &k); err != nil || !k.complete() {
+			return k, fmt.Errorf("%s is damaged: %s", path, afresh(filepath.Dir(path)))
 		}
 		return k, nil
 	case !errors.Is(err, fs.ErrNotExist):
@@ -48,6 +48,13 @@ func loadDemoKeys(path string) (demoKeys, error) {
 	}
 	return k, writeAtomically(path, data)
 }
+
+// complete tells whether nothing is missing.
+func (k demoKeys) complete() bool {
+	return k.MasterKey != "" && k.APIKey != "" && k.SuiteSecret != "" && k.CallbackToken != "" && k.EncodingAESKey != ""
+}
+
+func afresh(dir string) string { return "remove " + dir + " to start the demo afresh" }
 
 func random(n int) []byte {
 	b := make([]byte, n)
