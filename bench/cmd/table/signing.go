@@ -11,7 +11,7 @@ import (
 )
 
 // signRounds is how often each benchmark runs; one run of it is short.
-const signRounds = 10
+const signRounds = 20
 
 // figures of one benchmark, round by round.
 type figures struct {
@@ -26,7 +26,7 @@ func (h *house) signing(ctx context.Context, t *table) error {
 	environ := append(cleanEnvironment(), "SUITESIGN_TEST_DATABASE_URL="+h.database.URL("postgres"))
 	found := map[string]*figures{}
 	for range signRounds {
-		cmd := exec.CommandContext(ctx, h.file("bench.test"), "-test.run=.", "-test.bench=.", "-test.benchtime=0.5s") //nolint:gosec // our own binary
+		cmd := exec.CommandContext(ctx, h.file("bench.test"), "-test.run=.", "-test.bench=.", "-test.benchtime=0.2s") //nolint:gosec // our own binary
 		cmd.Env, cmd.Stderr = environ, os.Stderr
 		out, err := cmd.Output()
 		if err != nil {
