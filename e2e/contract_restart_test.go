@@ -62,6 +62,9 @@ func TestContractAPassedSocketLosesNoRequest(t *testing.T) {
 	old := w.addPassed(socket, addr, environ...)
 	w.waitReady(old)
 
+	// The socket is the same whoever serves it, and so are the addresses.
+	signing := old.signURL("config-signature", pageURL, "ww-fds", "wwfds")
+	callback := old.public + "/callback/ww-fds/command?msg_signature=x&timestamp=1&nonce=n"
 	var sent, lost atomic.Int64
 	var firstLoss atomic.Pointer[string]
 	stop := make(chan struct{})
@@ -83,10 +86,10 @@ func TestContractAPassedSocketLosesNoRequest(t *testing.T) {
 				sent.Add(1)
 				// A POST is not sent again by the client, so one that is cut is lost; the answer to
 				// this one is a refusal (its envelope is none), which is an answer.
-				target, method, want := old.signURL("config-signature", pageURL, "ww-fds", "wwfds"), http.MethodGet, http.StatusOK
+				target, method, want := signing, http.MethodGet, http.StatusOK
 				var in io.Reader
 				if worker%2 == 0 {
-					target, method, want = old.public+"/callback/ww-fds/command?msg_signature=x&timestamp=1&nonce=n", http.MethodPost, 0
+					target, method, want = callback, http.MethodPost, 0
 					in = strings.NewReader(body("AAAA"))
 				}
 				req, err := http.NewRequestWithContext(context.Background(), method, target, in)
