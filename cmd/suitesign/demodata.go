@@ -40,7 +40,7 @@ func (d *demoRun) installPostgres(ctx context.Context) error {
 	}
 	defer out.Close()
 	if os.Geteuid() == 0 {
-		fmt.Printf("There is no PostgreSQL on this machine; installing it with apt-get (%s tells how) …\n", path)
+		fmt.Printf("There is no PostgreSQL on this machine; installing it with apt-get (%s has what it says) …\n", path)
 	}
 	return pglocal.Install(ctx, out)
 }
