@@ -22,6 +22,7 @@ import (
 func openHouse(t *testing.T) (http.Handler, *logLines) {
 	t.Helper()
 	s, log := newServer()
+	s.PublicURL = "https://sign.example.com"
 	s.Signer = signerFunc(likeSigning)
 	s.Callbacks = callbacks{
 		verify:  func(wecom.SuiteID, suite.Door, wecom.Query, string) ([]byte, error) { return []byte("echo"), nil },

@@ -37,6 +37,9 @@ func (s *Server) installPage(c *gin.Context) error {
 	if err := s.limitPage(c); err != nil {
 		return err
 	}
+	if err := s.wayBack(); err != nil {
+		return err
+	}
 	name, err := s.Installs.Page(c.Request.Context(), suiteID(c))
 	if err != nil {
 		return err
@@ -59,6 +62,9 @@ func (s *Server) startInstall(c *gin.Context) error {
 	if err := s.crossOrigin.Check(c.Request); err != nil {
 		return fmt.Errorf("%w: %w", errCrossOrigin, err)
 	}
+	if err := s.wayBack(); err != nil {
+		return err
+	}
 	if wait, ok := s.installs.take(visitOf(c.Request.Context()).ip); !ok {
 		return tooMany(wait)
 	}
@@ -71,6 +77,16 @@ func (s *Server) startInstall(c *gin.Context) error {
 	c.Header("Cache-Control", "no-store")
 	c.Redirect(http.StatusSeeOther, start.URL)
 	return nil
+}
+
+// wayBack refuses to begin what could not come back: WeCom redirects to the public URL.
+func (s *Server) wayBack() error {
+	if s.PublicURL != "" {
+		return nil
+	}
+	return &fault{err: errNotFound,
+		en: "Nobody can install from here until the operator sets SUITESIGN_PUBLIC_URL: WeCom would not know the way back.",
+		zh: "运维人员尚未设置 SUITESIGN_PUBLIC_URL，企业微信无法返回本页面，因此暂不能在此安装。"}
 }
 
 // finishInstall is the way back. The auth_code leaves the address bar at once.

@@ -82,6 +82,18 @@ func TestInstallPage(t *testing.T) {
 	}
 }
 
+// Without a public URL there is no way back, so nothing is begun, and the page says why.
+func TestInstallNeedsAPublicURL(t *testing.T) {
+	t.Parallel()
+	url, _ := installServer(t, &installs{}, func(s *Server) { s.PublicURL = "" })
+	for _, method := range []string{"GET", "POST"} {
+		resp := send(t, method, url+"/install/wwA", nil, "Accept-Language", "en")
+		if body := bodyOf(t, resp); resp.StatusCode != http.StatusNotFound || !strings.Contains(body, "SUITESIGN_PUBLIC_URL") {
+			t.Errorf("%s = %d %s, want 404 that says what to set", method, resp.StatusCode, body)
+		}
+	}
+}
+
 // A page's policy admits exactly the style and the script that it carries.
 func TestPagesHoldTheirOwnPolicy(t *testing.T) {
 	t.Parallel()

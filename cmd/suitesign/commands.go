@@ -44,12 +44,13 @@ type configCheckCmd struct{}
 
 // Run says every fault at once and ends 0 only where there is none.
 func (configCheckCmd) Run(c *cli) error {
-	if _, err := loadConfig(c.Config, os.Environ()); err != nil {
+	config, err := loadConfig(c.Config, os.Environ())
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return errTold
 	}
-	for _, name := range unknownVariables(os.Environ()) {
-		fmt.Fprintf(os.Stderr, "warning: the environment variable %s means nothing to this version; is it misspelt?\n", name)
+	for _, warning := range warnings(config, os.Environ()) {
+		fmt.Fprintln(os.Stderr, "warning:", warning)
 	}
 	fmt.Println("The configuration is good.")
 	return nil

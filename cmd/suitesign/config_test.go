@@ -184,6 +184,20 @@ func TestUnknownVariables(t *testing.T) {
 	}
 }
 
+func TestWarnings(t *testing.T) {
+	environ := []string{goodURL, goodKey, "SUITESIGN_MASTERKEY=x"}
+	c, err := loadConfig("", environ)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := warnings(c, environ); len(got) != 2 || !strings.Contains(got[0], "SUITESIGN_MASTERKEY") || !strings.Contains(got[1], "SUITESIGN_PUBLIC_URL") {
+		t.Errorf("warnings = %q, want the variable that means nothing and the public URL that is not set", got)
+	}
+	if c.PublicURL = "https://sign.example.com"; len(warnings(c, nil)) != 0 {
+		t.Errorf("warnings = %q, want none", warnings(c, nil))
+	}
+}
+
 func TestConfigNeverPrintsASecret(t *testing.T) {
 	c, err := loadConfig("", []string{goodURL, goodKey, "SUITESIGN_BOOTSTRAP_API_KEY=" + strings.Repeat("CANARY", 8)})
 	if err != nil {

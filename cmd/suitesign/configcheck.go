@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -92,6 +93,18 @@ func (c *Config) checkNumbers(found *faults) {
 			found.add("%s%s is %s: use a duration from %s to %s", envPrefix, d.name, d.v, d.least, most)
 		}
 	}
+}
+
+// warnings are what is no fault and yet hardly meant.
+func warnings(c Config, environ []string) []string {
+	var all []string
+	for _, name := range unknownVariables(environ) {
+		all = append(all, fmt.Sprintf("the environment variable %s means nothing to this version; is it misspelt?", name))
+	}
+	if c.HTTP && c.PublicURL == "" {
+		all = append(all, "SUITESIGN_PUBLIC_URL is not set: nobody can install from our own page, and the admin API shows no callback URLs to paste")
+	}
+	return all
 }
 
 func checkAddr(found *faults, name, addr string) {

@@ -71,8 +71,8 @@ func (c *cli) load() (Config, *slog.Logger, error) {
 		return config, nil, err
 	}
 	log := newLogger(config, os.Stderr)
-	for _, name := range unknownVariables(os.Environ()) {
-		log.Warn("an environment variable means nothing to this version; is it misspelt?", "variable", name)
+	for _, warning := range warnings(config, os.Environ()) {
+		log.Warn(warning)
 	}
 	return config, log, nil
 }
