@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/migrations"
@@ -51,8 +53,40 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 	set("statement_timeout", "10000")
 	set("lock_timeout", "5000")
 	set("idle_in_transaction_session_timeout", "15000")
-	return pgxpool.NewWithConfig(context.Background(), pc)
+	// Where the URL does not say otherwise, only a server that can be written to will do.
+	if pc.ConnConfig.ValidateConnect == nil {
+		pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	guard := &demotionGuard{}
+	pc.ConnConfig.Tracer = guard
+	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
+	if err == nil {
+		guard.pool.Store(pool)
+	}
+	return pool, err
 }
+
+// demotionGuard drops the pool's connections when one turns out to lead to a server
+// that cannot be written to any more: a primary that a failover made a standby keeps
+// its connections, and a pool that keeps them too stays stuck for good
+// (https://github.com/riverqueue/river/issues/1225).
+type demotionGuard struct{ pool atomic.Pointer[pgxpool.Pool] }
+
+// TraceQueryStart does nothing.
+func (*demotionGuard) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+// TraceQueryEnd looks at what became of a statement.
+func (g *demotionGuard) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	var refused *pgconn.PgError
+	if pool := g.pool.Load(); pool != nil && errors.As(data.Err, &refused) && refused.Code == readOnlyTransaction {
+		pool.Reset() // those in use go when they are given back
+	}
+}
+
+// readOnlyTransaction is SQLSTATE read_only_sql_transaction.
+const readOnlyTransaction = "25006"
 
 // applicationName is what pg_stat_activity shows, unless the URL says another one.
 const applicationName = "suitesign"
