@@ -72,6 +72,9 @@ func (s *Store) ReplaceAgents(ctx context.Context, id uuid.UUID, agents []Agent)
 				return err
 			}
 		}
+		if _, err := tx.Exec(ctx, `UPDATE tenants SET updated_at = now() WHERE id = $1`, id); err != nil {
+			return err
+		}
 		return changes.Append(ctx, tx, changes.Tenant, id.String())
 	})
 	if err != nil {

@@ -61,7 +61,9 @@ func (s scope) where(changed, id string) string {
 }
 
 // wakeSQL makes parked tenants due whose reason is gone; and those that got their
-// first agent after their first refresh, for they lack a ticket. $1: how many.
+// first agent after their first refresh, for they lack a ticket. Those may wait for
+// a retry of something else that failed: an attempt that knew of the agent has left
+// a row of its ticket in any case, so none is woken twice. $1: how many.
 func wakeSQL(s scope) string {
 	return `
 WITH gone AS (
@@ -87,7 +89,7 @@ WITH gone AS (
 	WHERE k.blocked_version IS DISTINCT FROM s.secret_version AND (k.blocked_until IS NULL OR k.blocked_until <= now())
 	UNION ALL
 	SELECT r.tenant_id FROM tenants t JOIN refreshes r ON r.tenant_id = t.id
-	WHERE t.status = 'active' AND r.parked_reason = '' AND r.due_at > now() AND r.failures = 0` + s.where("t.updated_at", "t.id") + `
+	WHERE t.status = 'active' AND r.parked_reason = '' AND r.due_at > now()` + s.where("t.updated_at", "t.id") + `
 		AND EXISTS (SELECT FROM agents g WHERE g.tenant_id = t.id)
 		AND EXISTS (SELECT FROM credentials c WHERE c.tenant_id = t.id AND c.kind = '` + string(JSAPITicket) + `')
 		AND NOT EXISTS (SELECT FROM credentials c WHERE c.tenant_id = t.id AND c.kind = '` + string(AgentConfig) + `')

@@ -159,3 +159,33 @@ END $$`)
 	h.wantCalls("wwagain", calls{1, 1, 1})
 	h.wantLive(suiteID, "wwagain", id)
 }
+
+// A request that was faster than the pull of the agents must not cost the agent its
+// ticket until a retry of something else is due.
+func TestFirstAgentComesAfterAFailure(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwearly")
+	tn, err := h.tenants.Get(t.Context(), id)
+	must(t, err)
+	must(t, h.tenants.ReplaceAgents(t.Context(), id, nil))
+	h.sim.ForgetCalls()
+	h.sim.Fault(wecomtest.Fault{API: "get_jsapi_ticket", Kind: wecomtest.Errcode, Value: -1, Times: 1})
+	r := h.replica()
+	wantErr(t, "Demand before the agents are known", r.Demand(t.Context(), id), ticket.ErrNone)
+	h.wantCalls("wwearly", calls{1, 1, 0})
+
+	must(t, h.tenants.ReplaceAgents(t.Context(), id, tn.Agents))
+	h.run(r)
+	h.wantCalls("wwearly", calls{1, 1, 1}) // and nothing else sooner than its time
+	if h.tickets(id)[ticket.AgentConfig] == "" {
+		t.Error("the agent has no ticket")
+	}
+	if got := h.run(r); got.Woken != 0 || got.Claimed != 0 {
+		t.Errorf("the next beat: %+v, want nothing to do", got)
+	}
+	h.pass(6 * time.Second)
+	h.run(r)
+	h.wantCalls("wwearly", calls{1, 2, 1})
+	h.wantLive(suiteID, "wwearly", id)
+}
