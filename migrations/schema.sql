@@ -1,5 +1,19 @@
 -- The schema in one piece, for reading. Made by: go test ./migrations -run SchemaFile -update
 
+CREATE FUNCTION audit_log_is_append_only() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$ BEGIN
+    IF TG_OP = 'DELETE' THEN
+        -- No cutoff is no permission: the comparison is NULL then.
+        IF OLD.at < NULLIF(current_setting('suitesign.audit_prune_before', true), '')::timestamptz
+            AND OLD.at < now() - interval '30 days' THEN
+            RETURN OLD;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
 CREATE TABLE agents (
     tenant_id uuid NOT NULL,
     agent_id bigint NOT NULL,
@@ -18,6 +32,24 @@ CREATE TABLE api_keys (
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
     last_used_at timestamp with time zone
+);
+
+CREATE TABLE audit_log (
+    id uuid NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    actor_kind text NOT NULL,
+    actor text NOT NULL COLLATE pg_catalog."C",
+    api_key_id uuid,
+    ip text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    request_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    action text NOT NULL COLLATE pg_catalog."C",
+    target_kind text NOT NULL COLLATE pg_catalog."C",
+    target_id text NOT NULL COLLATE pg_catalog."C",
+    suite_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    tenant_id uuid,
+    before jsonb,
+    after jsonb,
+    CONSTRAINT audit_log_actor_kind_is_known CHECK ((actor_kind = ANY (ARRAY['api_key'::text, 'bootstrap'::text, 'cli'::text, 'wecom'::text, 'system'::text])))
 );
 
 CREATE TABLE authorizations (
@@ -291,6 +323,9 @@ ALTER TABLE ONLY api_keys
 ALTER TABLE ONLY api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY authorizations
     ADD CONSTRAINT authorizations_pkey PRIMARY KEY (tenant_id);
 
@@ -351,6 +386,22 @@ ALTER TABLE ONLY tenants
 ALTER TABLE ONLY tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
 
+CREATE INDEX audit_log_action ON audit_log USING btree (action, at DESC, id DESC);
+
+CREATE INDEX audit_log_actor ON audit_log USING btree (actor, at DESC, id DESC);
+
+CREATE INDEX audit_log_api_key ON audit_log USING btree (api_key_id, at DESC, id DESC) WHERE (api_key_id IS NOT NULL);
+
+CREATE INDEX audit_log_at ON audit_log USING btree (at DESC, id DESC);
+
+CREATE INDEX audit_log_suite ON audit_log USING btree (suite_id, at DESC, id DESC) WHERE (suite_id <> ''::text);
+
+CREATE INDEX audit_log_target ON audit_log USING btree (target_kind, target_id, at DESC, id DESC);
+
+CREATE INDEX audit_log_target_id ON audit_log USING btree (target_id, at DESC, id DESC);
+
+CREATE INDEX audit_log_tenant ON audit_log USING btree (tenant_id, at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
+
 CREATE INDEX authorizations_info_due ON authorizations USING btree (info_due_at) WHERE (info_due_at IS NOT NULL);
 
 CREATE INDEX authorizations_updated_at ON authorizations USING btree (updated_at);
@@ -388,6 +439,10 @@ CREATE INDEX tenant_domains_host ON tenant_domains USING btree (host);
 CREATE INDEX tenants_corp_id ON tenants USING btree (corp_id, suite_id);
 
 CREATE INDEX tenants_updated_at ON tenants USING btree (updated_at);
+
+CREATE TRIGGER audit_log_rows_stay BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
+
+CREATE TRIGGER audit_log_stays BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
 
 ALTER TABLE ONLY agents
     ADD CONSTRAINT agents_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;
