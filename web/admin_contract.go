@@ -79,7 +79,7 @@ func checkRequest(c *gin.Context, route *routers.Route) error {
 	if err != nil {
 		return contractFault(err, language)
 	}
-	return nil
+	return unbind(c.Request, route, query)
 }
 
 // checkQuery refuses what a lenient reader would drop: parameters that the

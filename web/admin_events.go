@@ -40,7 +40,7 @@ func (a *admin) GetEvent(ctx context.Context, r api.GetEventRequestObject) (api.
 	if err != nil {
 		return nil, ofEvent(err)
 	}
-	return api.GetEvent200JSONResponse(showEvent(found)), nil
+	return api.GetEvent200JSONResponse{Body: showEvent(found)}, nil
 }
 
 // RetryEvent answers POST /v1/events/{event_id}/retry.

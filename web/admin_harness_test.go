@@ -50,6 +50,12 @@ type admin struct {
 
 func newAdmin(t testing.TB, change ...func(*web.API)) *admin {
 	t.Helper()
+	return newAdminOn(t, func(*web.Server) {}, change...)
+}
+
+// newAdminOn is newAdmin with a change of the server, too.
+func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API)) *admin {
+	t.Helper()
 	pool := pgtest.New(t)
 	tenants := &tenant.Store{Pool: pool}
 	a := &admin{t: t, pool: pool, ring: secrettest.New(t), log: &syncBuffer{}}
@@ -65,6 +71,7 @@ func newAdmin(t testing.TB, change ...func(*web.API)) *admin {
 	}
 	s := &web.Server{Log: slog.New(slog.NewJSONHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: web.NewMetrics(), Health: &web.Health{}, PublicURL: publicURL, API: a.api}
+	serve(s)
 	ts := httptest.NewServer(s.Admin())
 	t.Cleanup(func() {
 		ts.Close()

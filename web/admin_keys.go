@@ -49,15 +49,32 @@ func (a *admin) GetAPIKey(ctx context.Context, r api.GetAPIKeyRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	return api.GetAPIKey200JSONResponse(showKey(key)), nil
+	return api.GetAPIKey200JSONResponse{Body: showKey(key), Headers: api.GetAPIKey200ResponseHeaders{ETag: etag(versionOf(key))}}, nil
 }
 
 // RevokeAPIKey answers DELETE /v1/api-keys/{key_id}.
 func (a *admin) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
+	if wanted := ifMatch(r.Params.IfMatch); wanted != nil {
+		key, err := a.Gate.Store.Get(requestContext(ctx), r.KeyID)
+		if err != nil {
+			return nil, err
+		}
+		if versionOf(key) != *wanted {
+			return nil, errVersion
+		}
+	}
 	if err := a.Gate.Store.Revoke(requestContext(ctx), r.KeyID); err != nil {
 		return nil, err
 	}
 	return api.RevokeAPIKey204Response{}, nil
+}
+
+// versionOf is a key's version: nothing but its end changes it.
+func versionOf(k apikey.Key) int64 {
+	if k.RevokedAt != nil {
+		return 2
+	}
+	return 1
 }
 
 func showKey(k apikey.Key) api.APIKey {

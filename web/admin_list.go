@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/oapi-codegen/nullable"
@@ -93,18 +94,20 @@ func convert[T, U any](things []T, show func(T) U) []U {
 	return out
 }
 
-// etag is how a version looks outside.
+// etag is how a version looks outside; what the thing looks like is added to it (withDigest).
 func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
 
 // ifMatch is the version that If-Match asks for; nil where every version will
-// do. A tag that is none of ours, a weak one too (RFC 9110 13.1.1), matches no version.
+// do. What the thing looked like does not matter: its health changes by itself. A tag
+// that is none of ours, a weak one too (RFC 9110 13.1.1), matches no version.
 func ifMatch(header *api.IfMatch) *int64 {
 	if header == nil || *header == "*" {
 		return nil
 	}
 	version := int64(-1)
-	if text := *header; len(text) > 2 && text[0] == '"' {
-		if n, err := strconv.ParseInt(text[1:len(text)-1], 10, 64); err == nil && etag(n) == text {
+	if text, ok := strings.CutPrefix(*header, `"`); ok {
+		text, _, _ = strings.Cut(strings.TrimSuffix(text, `"`), "-")
+		if n, err := strconv.ParseInt(text, 10, 64); err == nil && strconv.FormatInt(n, 10) == text {
 			version = n
 		}
 	}

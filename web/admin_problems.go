@@ -21,6 +21,7 @@ var (
 	errDomainNotFound = errors.New("no such domain")
 	errAliasNotFound  = errors.New("no such alias")
 	errEventNotFound  = errors.New("no such event")
+	errVersion        = errors.New("changed since that version")
 )
 
 // adminProblems are what the admin API can refuse.
@@ -57,6 +58,8 @@ var adminProblems = []row{
 	{tenant.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
 		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{suite.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
+		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
+	{errVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
 		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{ticket.ErrNoAuthorization, http.StatusConflict, "authorization_missing", "No authorization in force",
 		"There is no authorization to fetch credentials with; the corp has to install the suite again.",

@@ -9,18 +9,21 @@ import (
 	"time"
 )
 
-// Limits bound what one address may ask for. A zero rate is no limit.
+// Limits bound what one address, or one API key, may ask for. A zero rate is no limit.
 type Limits struct {
 	SignPerSecond    float64 // requests of pages per IP
 	SignBurst        int
 	InstallPerMinute float64 // installations begun per IP: each costs a pre_auth_code
 	ForgedPerSecond  float64 // refused callbacks per suite and /24 or /64: each costs a hash
 	ForgedBurst      int
+	AdminPerSecond   float64 // requests to the admin API per key
+	AdminBurst       int
 }
 
 // DefaultLimits suit a corp that shares one NAT.
 func DefaultLimits() Limits {
-	return Limits{SignPerSecond: 100, SignBurst: 500, InstallPerMinute: 10, ForgedPerSecond: 20, ForgedBurst: 200}
+	return Limits{SignPerSecond: 100, SignBurst: 500, InstallPerMinute: 10, ForgedPerSecond: 20, ForgedBurst: 200,
+		AdminPerSecond: 200, AdminBurst: 1000}
 }
 
 // limiter is a token bucket per source, kept as GCRA: one time per source, the
@@ -88,11 +91,7 @@ func (l *limiter) ask(ip netip.Addr, cost time.Duration, name []string) (wait ti
 	if l == nil {
 		return 0, true
 	}
-	key := l.source(ip)
-	for _, n := range name {
-		key ^= maphash.String(l.names, n)
-	}
-	s := &l.shards[(key*l.seed)>>59]
+	s, key := l.account(ip, name)
 	now := time.Since(l.epoch)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,6 +110,15 @@ func (l *limiter) ask(ip netip.Addr, cost time.Duration, name []string) (wait ti
 	}
 	s.tats[key] = tat + cost
 	return 0, true
+}
+
+// account is where a source's time is kept.
+func (l *limiter) account(ip netip.Addr, name []string) (*limitShard, uint64) {
+	key := l.source(ip)
+	for _, n := range name {
+		key ^= maphash.String(l.names, n)
+	}
+	return &l.shards[(key*l.seed)>>59], key
 }
 
 // prune forgets sources that are as good as unknown; while too many are not,

@@ -39,6 +39,7 @@ type Server struct {
 	pages       *limiter // per address: signatures and pages
 	installs    *limiter // per address: installations begun
 	forged      *limiter // per network: refused callbacks
+	keys        *limiter // per API key: requests to the admin API
 	crossOrigin *http.CrossOriginProtection
 }
 
@@ -121,6 +122,7 @@ func (s *Server) prepare() {
 			panic(err) // the configuration has checked it
 		}
 	}
+	s.keys = newLimiter(s.Limits.AdminPerSecond, s.Limits.AdminBurst, perAddress)
 	s.forged = newLimiter(s.Limits.ForgedPerSecond, s.Limits.ForgedBurst, perNetwork)
 }
 

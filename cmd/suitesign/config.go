@@ -58,12 +58,14 @@ type SigningConfig struct {
 	Tenants int `yaml:"tenants" env:"TENANTS"`
 }
 
-// LimitsConfig are the rates of the public listener. 0 switches a limit off.
+// LimitsConfig are the rates of the public listener, and of each key of the admin API. 0 switches a limit off.
 type LimitsConfig struct {
 	PerIP       int `yaml:"per_ip" env:"PER_IP"`
 	PerIPBurst  int `yaml:"per_ip_burst" env:"PER_IP_BURST"`
 	PerTenant   int `yaml:"per_tenant" env:"PER_TENANT"`
 	InstallPerM int `yaml:"installs_per_minute" env:"INSTALLS_PER_MINUTE"`
+	PerKey      int `yaml:"per_key" env:"PER_KEY"`
+	PerKeyBurst int `yaml:"per_key_burst" env:"PER_KEY_BURST"`
 }
 
 // RefreshConfig is about the credentials that the worker keeps fresh.
@@ -99,7 +101,7 @@ func defaultConfig() Config {
 			InstallURL: "https://open.work.weixin.qq.com/3rdapp/install",
 		},
 		Signing: SigningConfig{MaxStale: 15 * time.Minute, Tenants: 200_000},
-		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10},
+		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10, PerKey: 200, PerKeyBurst: 1000},
 		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000},
 		Drain:   DrainConfig{Accept: 5 * time.Second, Finish: 10 * time.Second},
 	}

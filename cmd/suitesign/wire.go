@@ -125,6 +125,7 @@ func (r RefreshConfig) limits() ticket.Limits {
 func (l LimitsConfig) web() web.Limits {
 	w := web.DefaultLimits()
 	w.SignPerSecond, w.SignBurst, w.InstallPerMinute = float64(l.PerIP), l.PerIPBurst, float64(l.InstallPerM)
+	w.AdminPerSecond, w.AdminBurst = float64(l.PerKey), l.PerKeyBurst
 	return w
 }
 

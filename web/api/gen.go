@@ -1204,8 +1204,11 @@ type VerificationFile struct {
 // Cursor Example: eyJrIjoid3cxIn0
 type Cursor = string
 
-// IfMatch Example: "3"
+// IfMatch Example: "3-Xh3kQ9aPz0A"
 type IfMatch = string
+
+// IfNoneMatch Example: "3-Xh3kQ9aPz0A"
+type IfNoneMatch = string
 
 // Limit Example: 50
 type Limit = int32
@@ -1237,6 +1240,18 @@ type ListAPIKeysParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// RevokeAPIKeyParams defines parameters for RevokeAPIKey.
+type RevokeAPIKeyParams struct {
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetAPIKeyParams defines parameters for GetAPIKey.
+type GetAPIKeyParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListEventsParams defines parameters for ListEvents.
 type ListEventsParams struct {
 	// SuiteID Only callbacks of this suite.
@@ -1258,6 +1273,12 @@ type ListEventsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetEventParams defines parameters for GetEvent.
+type GetEventParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListSuitesParams defines parameters for ListSuites.
 type ListSuitesParams struct {
 	// Limit How many things a page holds at most.
@@ -1271,6 +1292,12 @@ type ListSuitesParams struct {
 type DeleteSuiteParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetSuiteParams defines parameters for GetSuite.
+type GetSuiteParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // UpdateSuiteParams defines parameters for UpdateSuite.
@@ -1292,6 +1319,12 @@ type ListSuiteDomainsParams struct {
 type DeleteSuiteDomainParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetSuiteDomainParams defines parameters for GetSuiteDomain.
+type GetSuiteDomainParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // PutSuiteDomainParams defines parameters for PutSuiteDomain.
@@ -1330,6 +1363,12 @@ type DeleteTenantParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetTenantParams defines parameters for GetTenant.
+type GetTenantParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // UpdateTenantParams defines parameters for UpdateTenant.
 type UpdateTenantParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
@@ -1349,6 +1388,12 @@ type ListTenantDomainsParams struct {
 type DeleteTenantDomainParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetTenantDomainParams defines parameters for GetTenantDomain.
+type GetTenantDomainParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // PutTenantDomainParams defines parameters for PutTenantDomain.
@@ -1391,16 +1436,16 @@ type ServerInterface interface {
 	CreateAPIKey(c *gin.Context)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
-	RevokeAPIKey(c *gin.Context, keyID ID)
+	RevokeAPIKey(c *gin.Context, keyID ID, params RevokeAPIKeyParams)
 	// GetAPIKey Read an API key
 	// (GET /v1/api-keys/{key_id})
-	GetAPIKey(c *gin.Context, keyID ID)
+	GetAPIKey(c *gin.Context, keyID ID, params GetAPIKeyParams)
 	// ListEvents List callbacks
 	// (GET /v1/events)
 	ListEvents(c *gin.Context, params ListEventsParams)
 	// GetEvent Read a callback
 	// (GET /v1/events/{event_id})
-	GetEvent(c *gin.Context, eventID OfEvent)
+	GetEvent(c *gin.Context, eventID OfEvent, params GetEventParams)
 	// RetryEvent Process a callback again
 	// (POST /v1/events/{event_id}/retry)
 	RetryEvent(c *gin.Context, eventID OfEvent)
@@ -1418,7 +1463,7 @@ type ServerInterface interface {
 	DeleteSuite(c *gin.Context, suiteID OfSuite, params DeleteSuiteParams)
 	// GetSuite Read a suite
 	// (GET /v1/suites/{suite_id})
-	GetSuite(c *gin.Context, suiteID OfSuite)
+	GetSuite(c *gin.Context, suiteID OfSuite, params GetSuiteParams)
 	// UpdateSuite Change a suite
 	// (PATCH /v1/suites/{suite_id})
 	UpdateSuite(c *gin.Context, suiteID OfSuite, params UpdateSuiteParams)
@@ -1430,7 +1475,7 @@ type ServerInterface interface {
 	DeleteSuiteDomain(c *gin.Context, suiteID OfSuite, domain OfDomain, params DeleteSuiteDomainParams)
 	// GetSuiteDomain Read a domain of a suite
 	// (GET /v1/suites/{suite_id}/domains/{domain})
-	GetSuiteDomain(c *gin.Context, suiteID OfSuite, domain OfDomain)
+	GetSuiteDomain(c *gin.Context, suiteID OfSuite, domain OfDomain, params GetSuiteDomainParams)
 	// PutSuiteDomain Trust a domain in every tenant of a suite
 	// (PUT /v1/suites/{suite_id}/domains/{domain})
 	PutSuiteDomain(c *gin.Context, suiteID OfSuite, domain OfDomain, params PutSuiteDomainParams)
@@ -1445,7 +1490,7 @@ type ServerInterface interface {
 	DeleteTenant(c *gin.Context, tenantID OfTenant, params DeleteTenantParams)
 	// GetTenant Read a tenant
 	// (GET /v1/tenants/{tenant_id})
-	GetTenant(c *gin.Context, tenantID OfTenant)
+	GetTenant(c *gin.Context, tenantID OfTenant, params GetTenantParams)
 	// UpdateTenant Change a tenant
 	// (PATCH /v1/tenants/{tenant_id})
 	UpdateTenant(c *gin.Context, tenantID OfTenant, params UpdateTenantParams)
@@ -1469,7 +1514,7 @@ type ServerInterface interface {
 	DeleteTenantDomain(c *gin.Context, tenantID OfTenant, domain OfDomain, params DeleteTenantDomainParams)
 	// GetTenantDomain Read a domain of a tenant
 	// (GET /v1/tenants/{tenant_id}/domains/{domain})
-	GetTenantDomain(c *gin.Context, tenantID OfTenant, domain OfDomain)
+	GetTenantDomain(c *gin.Context, tenantID OfTenant, domain OfDomain, params GetTenantDomainParams)
 	// PutTenantDomain Trust a domain in a tenant
 	// (PUT /v1/tenants/{tenant_id}/domains/{domain})
 	PutTenantDomain(c *gin.Context, tenantID OfTenant, domain OfDomain, params PutTenantDomainParams)
@@ -1547,6 +1592,30 @@ func (siw *ServerInterfaceWrapper) RevokeAPIKey(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RevokeAPIKeyParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1554,7 +1623,7 @@ func (siw *ServerInterfaceWrapper) RevokeAPIKey(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RevokeAPIKey(c, keyID)
+	siw.Handler.RevokeAPIKey(c, keyID, params)
 }
 
 // GetAPIKey operation middleware
@@ -1572,6 +1641,30 @@ func (siw *ServerInterfaceWrapper) GetAPIKey(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAPIKeyParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1579,7 +1672,7 @@ func (siw *ServerInterfaceWrapper) GetAPIKey(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetAPIKey(c, keyID)
+	siw.Handler.GetAPIKey(c, keyID, params)
 }
 
 // ListEvents operation middleware
@@ -1664,6 +1757,30 @@ func (siw *ServerInterfaceWrapper) GetEvent(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetEventParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1671,7 +1788,7 @@ func (siw *ServerInterfaceWrapper) GetEvent(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetEvent(c, eventID)
+	siw.Handler.GetEvent(c, eventID, params)
 }
 
 // RetryEvent operation middleware
@@ -1824,6 +1941,30 @@ func (siw *ServerInterfaceWrapper) GetSuite(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSuiteParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1831,7 +1972,7 @@ func (siw *ServerInterfaceWrapper) GetSuite(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetSuite(c, suiteID)
+	siw.Handler.GetSuite(c, suiteID, params)
 }
 
 // UpdateSuite operation middleware
@@ -2009,6 +2150,30 @@ func (siw *ServerInterfaceWrapper) GetSuiteDomain(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSuiteDomainParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2016,7 +2181,7 @@ func (siw *ServerInterfaceWrapper) GetSuiteDomain(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetSuiteDomain(c, suiteID, domain)
+	siw.Handler.GetSuiteDomain(c, suiteID, domain, params)
 }
 
 // PutSuiteDomain operation middleware
@@ -2229,6 +2394,30 @@ func (siw *ServerInterfaceWrapper) GetTenant(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTenantParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2236,7 +2425,7 @@ func (siw *ServerInterfaceWrapper) GetTenant(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetTenant(c, tenantID)
+	siw.Handler.GetTenant(c, tenantID, params)
 }
 
 // UpdateTenant operation middleware
@@ -2532,6 +2721,30 @@ func (siw *ServerInterfaceWrapper) GetTenantDomain(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTenantDomainParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2539,7 +2752,7 @@ func (siw *ServerInterfaceWrapper) GetTenantDomain(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.GetTenantDomain(c, tenantID, domain)
+	siw.Handler.GetTenantDomain(c, tenantID, domain, params)
 }
 
 // PutTenantDomain operation middleware
@@ -2712,7 +2925,8 @@ func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.Res
 }
 
 type RevokeAPIKeyRequestObject struct {
-	KeyID ID `json:"key_id"`
+	KeyID  ID `json:"key_id"`
+	Params RevokeAPIKeyParams
 }
 
 type RevokeAPIKeyResponseObject interface {
@@ -2728,22 +2942,31 @@ func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.Respons
 }
 
 type GetAPIKeyRequestObject struct {
-	KeyID ID `json:"key_id"`
+	KeyID  ID `json:"key_id"`
+	Params GetAPIKeyParams
 }
 
 type GetAPIKeyResponseObject interface {
 	VisitGetAPIKeyResponse(w http.ResponseWriter) error
 }
 
-type GetAPIKey200JSONResponse APIKey
+type GetAPIKey200ResponseHeaders struct {
+	ETag string
+}
+
+type GetAPIKey200JSONResponse struct {
+	Body    APIKey
+	Headers GetAPIKey200ResponseHeaders
+}
 
 func (response GetAPIKey200JSONResponse) VisitGetAPIKeyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2773,21 +2996,30 @@ func (response ListEvents200JSONResponse) VisitListEventsResponse(w http.Respons
 
 type GetEventRequestObject struct {
 	EventID OfEvent `json:"event_id"`
+	Params  GetEventParams
 }
 
 type GetEventResponseObject interface {
 	VisitGetEventResponse(w http.ResponseWriter) error
 }
 
-type GetEvent200JSONResponse Event
+type GetEvent200ResponseHeaders struct {
+	ETag string
+}
+
+type GetEvent200JSONResponse struct {
+	Body    Event
+	Headers GetEvent200ResponseHeaders
+}
 
 func (response GetEvent200JSONResponse) VisitGetEventResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2910,6 +3142,7 @@ func (response DeleteSuite204Response) VisitDeleteSuiteResponse(w http.ResponseW
 
 type GetSuiteRequestObject struct {
 	SuiteID OfSuite `json:"suite_id"`
+	Params  GetSuiteParams
 }
 
 type GetSuiteResponseObject interface {
@@ -3014,6 +3247,7 @@ func (response DeleteSuiteDomain204Response) VisitDeleteSuiteDomainResponse(w ht
 type GetSuiteDomainRequestObject struct {
 	SuiteID OfSuite  `json:"suite_id"`
 	Domain  OfDomain `json:"domain"`
+	Params  GetSuiteDomainParams
 }
 
 type GetSuiteDomainResponseObject interface {
@@ -3148,6 +3382,7 @@ func (response DeleteTenant204Response) VisitDeleteTenantResponse(w http.Respons
 
 type GetTenantRequestObject struct {
 	TenantID OfTenant `json:"tenant_id"`
+	Params   GetTenantParams
 }
 
 type GetTenantResponseObject interface {
@@ -3336,6 +3571,7 @@ func (response DeleteTenantDomain204Response) VisitDeleteTenantDomainResponse(w 
 type GetTenantDomainRequestObject struct {
 	TenantID OfTenant `json:"tenant_id"`
 	Domain   OfDomain `json:"domain"`
+	Params   GetTenantDomainParams
 }
 
 type GetTenantDomainResponseObject interface {
@@ -3617,10 +3853,11 @@ func (sh *strictHandler) CreateAPIKey(ctx *gin.Context) {
 }
 
 // RevokeAPIKey operation middleware
-func (sh *strictHandler) RevokeAPIKey(ctx *gin.Context, keyID ID) {
+func (sh *strictHandler) RevokeAPIKey(ctx *gin.Context, keyID ID, params RevokeAPIKeyParams) {
 	var request RevokeAPIKeyRequestObject
 
 	request.KeyID = keyID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RevokeAPIKey(ctx, request.(RevokeAPIKeyRequestObject))
@@ -3643,10 +3880,11 @@ func (sh *strictHandler) RevokeAPIKey(ctx *gin.Context, keyID ID) {
 }
 
 // GetAPIKey operation middleware
-func (sh *strictHandler) GetAPIKey(ctx *gin.Context, keyID ID) {
+func (sh *strictHandler) GetAPIKey(ctx *gin.Context, keyID ID, params GetAPIKeyParams) {
 	var request GetAPIKeyRequestObject
 
 	request.KeyID = keyID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetAPIKey(ctx, request.(GetAPIKeyRequestObject))
@@ -3695,10 +3933,11 @@ func (sh *strictHandler) ListEvents(ctx *gin.Context, params ListEventsParams) {
 }
 
 // GetEvent operation middleware
-func (sh *strictHandler) GetEvent(ctx *gin.Context, eventID OfEvent) {
+func (sh *strictHandler) GetEvent(ctx *gin.Context, eventID OfEvent, params GetEventParams) {
 	var request GetEventRequestObject
 
 	request.EventID = eventID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetEvent(ctx, request.(GetEventRequestObject))
@@ -3884,10 +4123,11 @@ func (sh *strictHandler) DeleteSuite(ctx *gin.Context, suiteID OfSuite, params D
 }
 
 // GetSuite operation middleware
-func (sh *strictHandler) GetSuite(ctx *gin.Context, suiteID OfSuite) {
+func (sh *strictHandler) GetSuite(ctx *gin.Context, suiteID OfSuite, params GetSuiteParams) {
 	var request GetSuiteRequestObject
 
 	request.SuiteID = suiteID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetSuite(ctx, request.(GetSuiteRequestObject))
@@ -4010,11 +4250,12 @@ func (sh *strictHandler) DeleteSuiteDomain(ctx *gin.Context, suiteID OfSuite, do
 }
 
 // GetSuiteDomain operation middleware
-func (sh *strictHandler) GetSuiteDomain(ctx *gin.Context, suiteID OfSuite, domain OfDomain) {
+func (sh *strictHandler) GetSuiteDomain(ctx *gin.Context, suiteID OfSuite, domain OfDomain, params GetSuiteDomainParams) {
 	var request GetSuiteDomainRequestObject
 
 	request.SuiteID = suiteID
 	request.Domain = domain
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetSuiteDomain(ctx, request.(GetSuiteDomainRequestObject))
@@ -4181,10 +4422,11 @@ func (sh *strictHandler) DeleteTenant(ctx *gin.Context, tenantID OfTenant, param
 }
 
 // GetTenant operation middleware
-func (sh *strictHandler) GetTenant(ctx *gin.Context, tenantID OfTenant) {
+func (sh *strictHandler) GetTenant(ctx *gin.Context, tenantID OfTenant, params GetTenantParams) {
 	var request GetTenantRequestObject
 
 	request.TenantID = tenantID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetTenant(ctx, request.(GetTenantRequestObject))
@@ -4413,11 +4655,12 @@ func (sh *strictHandler) DeleteTenantDomain(ctx *gin.Context, tenantID OfTenant,
 }
 
 // GetTenantDomain operation middleware
-func (sh *strictHandler) GetTenantDomain(ctx *gin.Context, tenantID OfTenant, domain OfDomain) {
+func (sh *strictHandler) GetTenantDomain(ctx *gin.Context, tenantID OfTenant, domain OfDomain, params GetTenantDomainParams) {
 	var request GetTenantDomainRequestObject
 
 	request.TenantID = tenantID
 	request.Domain = domain
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetTenantDomain(ctx, request.(GetTenantDomainRequestObject))
