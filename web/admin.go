@@ -67,19 +67,9 @@ func (s *Server) authenticate(c *gin.Context) {
 		return
 	}
 	visitOf(c.Request.Context()).key = holder.Name
-	c.Set(holderKey, holder)
 	if err := s.countRequest(c, holder); err != nil {
 		s.fail(c, err)
 	}
-}
-
-// holderKey is where a request's context keeps its key's holder.
-const holderKey = "holder"
-
-// holderOf is who a request under /v1 comes from.
-func holderOf(c *gin.Context) apikey.Holder {
-	holder, _ := c.Value(holderKey).(apikey.Holder)
-	return holder
 }
 
 // bearer is the key that a request brings; the zero String where it brings none, or several.

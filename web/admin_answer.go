@@ -179,8 +179,6 @@ func linkNext(r *http.Request, held *heldAnswer) {
 	held.Header().Set("Link", "<"+r.URL.EscapedPath()+"?"+query.Encode()+`>; rel="next"`)
 }
 
-const bindingLength = 11 // of 8 bytes in base64
-
 // binding is what a cursor of this list, with these filters and this sort, ends with.
 func binding(r *http.Request) string {
 	query := r.URL.Query()
