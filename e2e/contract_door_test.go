@@ -335,9 +335,8 @@ func TestContractStarting(t *testing.T) {
 		a = anonymous(t, http.MethodGet, r.public+"/api/jssdk/"+endpoint+"?url=https%3A%2F%2Ftrusted.com%2F", map[string]string{"Origin": "https://evil.com"})
 		wantCORS(t, endpoint+" from elsewhere", a, "", false)
 	}
-	if a := anonymous(t, http.MethodPost, r.public+"/callback/ww-x/command?msg_signature=x&timestamp=1&nonce=n", nil); a.status/100 != 5 {
-		t.Errorf("a callback of a replica without its database = %s, want 5xx", a)
-	}
+	a := anonymous(t, http.MethodPost, r.public+"/callback/ww-x/command?msg_signature=x&timestamp=1&nonce=n", nil)
+	wantProblem(t, "a callback of a replica without its database", a, http.StatusInternalServerError, "callback_not_stored")
 	p.set(passing)
 	w.waitReady(r)
 }

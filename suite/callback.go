@@ -56,6 +56,12 @@ func (c *Callbacks) Handle(_ context.Context, list []changes.Change) {
 	}
 }
 
+// Known reports whether the keys of a suite are in memory.
+func (c *Callbacks) Known(id wecom.SuiteID) bool {
+	_, fresh := c.cache.get(id, c.now(), keysFor)
+	return fresh
+}
+
 // Verify answers the console's URL verification with the plaintext to echo.
 // The console seals for the provider's own corpid, at both doors (protocol.md
 // 2.4); an empty receiveid belongs to a provider that is a person. A plaintext

@@ -18,6 +18,8 @@ import (
 type Callbacks interface {
 	// Verify opens the echostr of a URL verification.
 	Verify(ctx context.Context, id wecom.SuiteID, door suite.Door, q wecom.Query, echostr string) ([]byte, error)
+	// Known reports whether the suite's keys are in memory; it asks nobody.
+	Known(id wecom.SuiteID) bool
 	// Receive answers nil only when everything the push says is durable.
 	Receive(ctx context.Context, id wecom.SuiteID, door suite.Door, q wecom.Query, body []byte) error
 }
@@ -68,17 +70,24 @@ func (s *Server) receiveCallback(door suite.Door) handler {
 // guardCallback runs one callback within its time, and none at all for a source
 // that keeps sending forgeries to this suite. The other suites of that source are
 // answered: the platform itself forges, as it were, for a suite whose token is
-// another one in the console.
+// another one in the console. Suites that do not exist share one account, for
+// whoever makes up ids makes up a new one each time, and each costs a query.
 func (s *Server) guardCallback(c *gin.Context, take func(context.Context) ([]byte, error)) error {
 	v := visitOf(c.Request.Context())
 	suiteID := c.Param("suite_id")
 	if wait, spent := s.forged.spent(v.ip, suiteID); spent {
 		return tooMany(wait)
 	}
+	if wait, spent := s.forged.spent(v.ip, noSuite); spent && !s.Callbacks.Known(wecom.SuiteID(suiteID)) {
+		return tooMany(wait)
+	}
 	ctx, cancel := context.WithDeadline(c.Request.Context(), v.start.Add(callbackWithin))
 	defer cancel()
 	answer, err := take(ctx)
-	if errors.Is(err, suite.ErrForged) {
+	switch {
+	case errors.Is(err, suite.ErrNotFound):
+		s.forged.take(v.ip, noSuite)
+	case errors.Is(err, suite.ErrForged):
 		s.forged.take(v.ip, suiteID)
 		v.err = err // which step refused it is told in the log only
 	}
@@ -89,6 +98,9 @@ func (s *Server) guardCallback(c *gin.Context, take func(context.Context) ([]byt
 	c.Data(http.StatusOK, typePlain, answer)
 	return nil
 }
+
+// noSuite is the account of all suites that do not exist; none has such an id.
+const noSuite = "\x00"
 
 // notStored makes a 500 of every error that is not the caller's.
 func notStored(err error) error {

@@ -20,7 +20,10 @@ import (
 type callbacks struct {
 	verify  func(id wecom.SuiteID, door suite.Door, q wecom.Query, echostr string) ([]byte, error)
 	receive func(ctx context.Context, id wecom.SuiteID, door suite.Door, q wecom.Query, body []byte) error
+	known   wecom.SuiteID
 }
+
+func (c callbacks) Known(id wecom.SuiteID) bool { return id == c.known }
 
 func (c callbacks) Verify(_ context.Context, id wecom.SuiteID, door suite.Door, q wecom.Query, echostr string) ([]byte, error) {
 	return c.verify(id, door, q, echostr)
@@ -220,6 +223,34 @@ func TestForgeriesSpendABudget(t *testing.T) {
 	forged = false
 	if got := send(t, "POST", strings.Replace(url, "/wwA/", "/wwB/", 1), nil).StatusCode; got != 200 {
 		t.Errorf("another suite's callback from the same source = %d, want 200", got)
+	}
+}
+
+// Made-up suites share one budget, however many ids are made up; a suite that is
+// known is answered to the same source all the same.
+func TestUnknownSuitesSpendABudget(t *testing.T) {
+	t.Parallel()
+	s, _ := newServer()
+	s.Limits = Limits{ForgedPerSecond: 0.001, ForgedBurst: 3}
+	asked := 0
+	s.Callbacks = callbacks{known: "wwreal", receive: func(_ context.Context, id wecom.SuiteID, _ suite.Door, _ wecom.Query, _ []byte) error {
+		asked++
+		if id == "wwreal" {
+			return nil
+		}
+		return suite.ErrNotFound
+	}}
+	url := serve(t, s.Public())
+	const query = "/command?msg_signature=a&timestamp=1&nonce=n"
+	var last Problem
+	for i := range 5 {
+		last = problemOf(t, send(t, "POST", fmt.Sprintf("%s/callback/ww%d%s", url, i, query), nil))
+	}
+	if asked != 3 || last.Code != "rate_limited" {
+		t.Errorf("5 made-up suites: %d looked up, the last %s; want 3, rate_limited", asked, last.Code)
+	}
+	if got := send(t, "POST", url+"/callback/wwreal"+query, nil).StatusCode; got != 200 {
+		t.Errorf("a suite that exists = %d, want 200", got)
 	}
 }
 

@@ -306,3 +306,18 @@ func BenchmarkSign(b *testing.B) {
 		h.ServeHTTP(w, r)
 	}
 }
+
+// A page may read that something broke, too.
+func TestPanicWhileSigningIsReadable(t *testing.T) {
+	t.Parallel()
+	base, _ := signServer(t, func(signing.Request) (signing.Signed, error) { panic("the secret of the house") }, nil)
+	for origin, want := range map[string]string{"https://a.example.com": "https://a.example.com", "https://evil.example.com": ""} {
+		resp := send(t, "GET", base+"/api/jssdk/signatures?url=https%3A%2F%2Fa.example.com%2F", nil, "Origin", origin)
+		if p := problemOf(t, resp); p.Status != 500 || p.Code != "internal" {
+			t.Errorf("a panic = %d %s, want 500 internal", p.Status, p.Code)
+		}
+		if got := resp.Header.Get("Access-Control-Allow-Origin"); got != want {
+			t.Errorf("Origin %s: Access-Control-Allow-Origin = %q, want %q", origin, got, want)
+		}
+	}
+}

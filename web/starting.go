@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,7 +20,12 @@ func (s *Server) Starting(listener string) http.Handler {
 	if listener == "admin" {
 		r.GET("/metrics", gin.WrapH(s.Metrics.handler()))
 	}
-	r.NoRoute(s.handle(func(*gin.Context) error { return errStarting }))
+	r.NoRoute(s.handle(func(c *gin.Context) error {
+		if strings.HasPrefix(c.Request.URL.Path, "/callback/") {
+			return errNotStored // the answer that WeCom is promised where nothing can be stored
+		}
+		return errStarting
+	}))
 	d := s.door(listener, r)
 	if listener == "public" {
 		s.Signer = notYet{}

@@ -57,6 +57,7 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 	if pc.ConnConfig.ValidateConnect == nil {
 		pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	pc.AfterConnect = durable
 	guard := &demotionGuard{}
 	pc.ConnConfig.Tracer = guard
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
@@ -64,6 +65,15 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 		guard.pool.Store(pool)
 	}
 	return pool, err
+}
+
+// durable keeps a session from acknowledging what a crash of the server would lose:
+// "success" is told to WeCom once, and where the server's default is
+// synchronous_commit=off it would be told for nothing. What is stricter stays.
+func durable(ctx context.Context, conn *pgx.Conn) error {
+	const q = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`
+	_, err := conn.Exec(ctx, q)
+	return err
 }
 
 // demotionGuard drops the pool's connections when one turns out to lead to a server

@@ -56,3 +56,21 @@ func TestPoolWantsAServerThatCanBeWrittenTo(t *testing.T) {
 		pool.Close()
 	}
 }
+
+// What is acknowledged is on disk, also where the server is set up otherwise; a
+// stricter setting is left alone.
+func TestPoolIsDurable(t *testing.T) {
+	for given, want := range map[string]string{"off": "on", "on": "on", "remote_apply": "remote_apply"} {
+		c := defaultConfig()
+		c.DatabaseURL = secret.New(pgtest.URL(t) + "&synchronous_commit=" + given)
+		pool, err := openPool(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		if err := pool.QueryRow(t.Context(), `SHOW synchronous_commit`).Scan(&got); err != nil || got != want {
+			t.Errorf("synchronous_commit=%s became %q, %v; want %q", given, got, err, want)
+		}
+		pool.Close()
+	}
+}
