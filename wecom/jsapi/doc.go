@@ -14,6 +14,8 @@
 //   - identity tells for each kind of suite which registration it asks for:
 //     "none", "corp" (getConfigSignature) or "agent" (getAgentConfigSignature).
 //     Apps of a kind that is absent may not call it at all.
+//   - params are an example of what to call it with; an absent one takes none. A text
+//     that is empty there is what another API answered, as the localId of a picture.
 //   - clients lists where it runs; an absent list, platforms or since means that
 //     the notes name none, not that every client has it.
 //   - entries lists the entries (getContext) that a page must have been opened

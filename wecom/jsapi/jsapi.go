@@ -46,6 +46,7 @@ type API struct {
 	Wire       string            `json:"wire"`
 	Group      string            `json:"group"`
 	Text                         // what it does
+	Params     json.RawMessage   `json:"params,omitempty"` // to try it with; absent: it takes none
 	Identity   map[Kind]Identity `json:"identity"`
 	Clients    []Support         `json:"clients,omitempty"`
 	Entries    []Entry           `json:"entries,omitempty"`
@@ -82,11 +83,18 @@ type Correction struct {
 	Text
 }
 
+// A Group is what an API belongs to.
+type Group struct {
+	Group string `json:"group"`
+	Text
+}
+
 // A Catalogue is what apis.json holds.
 type Catalogue struct {
 	SDK         string       `json:"sdk"`     // whose APIs these are
 	Guide       string       `json:"guide"`   // whose mistakes are corrected
 	Entries     []string     `json:"entries"` // every entry that getContext knows
+	Groups      []Group      `json:"groups"`  // in the guide's order; what it lacks comes last
 	Corrections []Correction `json:"corrections"`
 	Mistaken    []Mistaken   `json:"mistaken"`
 	APIs        []API        `json:"apis"`

@@ -63,6 +63,13 @@ func TestRows(t *testing.T) {
 		}
 		names[a.Name] = true
 		text(t, a.Name, a.Text)
+		if !slices.ContainsFunc(c.Groups, func(g jsapi.Group) bool { return g.Group == a.Group }) {
+			t.Errorf("%s: group %q has no name", a.Name, a.Group)
+		}
+		var params map[string]any
+		if a.Params != nil && json.Unmarshal(a.Params, &params) != nil {
+			t.Errorf("%s: params %s are no object", a.Name, a.Params)
+		}
 		for k, id := range a.Identity {
 			if !slices.Contains(kinds, k) || !slices.Contains([]jsapi.Identity{jsapi.None, jsapi.Corp, jsapi.Agent}, id) {
 				t.Errorf("%s: identity %q of %q", a.Name, id, k)
@@ -103,6 +110,9 @@ func TestRows(t *testing.T) {
 				t.Errorf("mistaken %s: %s, in the catalogue %v", m.Name, n, names[n])
 			}
 		}
+	}
+	for _, g := range c.Groups {
+		text(t, g.Group, g.Text)
 	}
 	for _, x := range c.Corrections {
 		text(t, x.Topic, x.Text)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"suitesign/wecom"
+	"suitesign/wecom/jsapi"
 )
 
 // Identity is which of the two registrations a page makes.
@@ -68,6 +69,7 @@ type Verdict struct {
 	SuiteID     wecom.SuiteID   `json:"suite_id,omitempty"` // whose ticket it was
 	AgentID     wecom.AgentID   `json:"agent_id,omitempty"`
 	ThirdParty  bool            `json:"third_party"` // the app is a suite's
+	AppKind     jsapi.Kind      `json:"app_kind,omitempty"`
 }
 
 // JSAPI checks a registration against the tickets that live now.
@@ -255,7 +257,7 @@ func (k *checker) judge(a *app, c *credential) Verdict {
 		return k.fail(a.trouble, AppUnavailable, refuse(a.trouble).short()+".")
 	}
 	v := Verdict{OK: true, ErrMsg: "ok", Reason: Accepted, Detail: "The registration is valid.", CheckResult: map[string]bool{},
-		SuiteID: a.suiteID(), ThirdParty: !a.internal()}
+		SuiteID: a.suiteID(), ThirdParty: !a.internal(), AppKind: a.kind()}
 	if len(a.agents) > 0 {
 		v.AgentID = a.agents[0].AgentID
 	}
@@ -263,7 +265,7 @@ func (k *checker) judge(a *app, c *credential) Verdict {
 		v.AgentID = wecom.AgentID(id)
 	}
 	for _, api := range k.JSAPIList {
-		v.CheckResult[api] = permitted(api, k.Kind, !a.internal())
+		v.CheckResult[api] = permitted(api, k.Kind, a.kind())
 	}
 	return v
 }

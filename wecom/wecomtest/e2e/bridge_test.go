@@ -133,7 +133,7 @@ func TestRegistrationsAndAPIs(t *testing.T) {
 		out.chat = await settle(ww.getCurExternalChat())
 		out.unlisted = await settle(ww.chooseImage())
 		return out`, &out)
-	if !strings.Contains(out.UserAgent, "wxwork/4.1") {
+	if !strings.Contains(out.UserAgent, "wxwork/5.0.9") {
 		t.Errorf("navigator.userAgent is %q", out.UserAgent)
 	}
 	for what, tt := range map[string]struct {
@@ -160,8 +160,8 @@ func TestRegistrationsAndAPIs(t *testing.T) {
 		t.Errorf("getCurExternalContact is allowed to the corp: %v, to the app: %v", out.Config["checkResult"], allowed)
 	}
 	result, _ := out.Enterprise["result"].(map[string]any)
-	if users, _ := result["userList"].([]any); len(users) != 1 || users[0].(map[string]any)["id"] != "zhangsan" || users[0].(map[string]any)["name"] != nil {
-		t.Errorf("selectEnterpriseContact: %v, want a member without name, for a suite's app", out.Enterprise)
+	if users, _ := result["userList"].([]any); len(users) != 2 || users[0].(map[string]any)["id"] != "zhangsan" || users[0].(map[string]any)["name"] != nil {
+		t.Errorf("selectEnterpriseContact: %v, want two members without names, for a suite's app", out.Enterprise)
 	}
 }
 
