@@ -167,6 +167,19 @@ CREATE TABLE exchanges (
     CONSTRAINT exchanges_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'exchanged'::text, 'done'::text, 'failed'::text, 'needs_reauthorization'::text])))
 );
 
+CREATE TABLE idempotency_keys (
+    holder uuid NOT NULL,
+    key_digest text NOT NULL COLLATE pg_catalog."C",
+    state text NOT NULL,
+    owner uuid NOT NULL,
+    lease_until timestamp with time zone NOT NULL,
+    request_sealed bytea,
+    answer_sealed bytea,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT idempotency_keys_done_is_answered CHECK (((state = 'done'::text) = (answer_sealed IS NOT NULL))),
+    CONSTRAINT idempotency_keys_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'done'::text])))
+);
+
 CREATE TABLE install_states (
     state_digest bytea NOT NULL,
     cookie_digest bytea NOT NULL,
@@ -353,6 +366,9 @@ ALTER TABLE ONLY exchanges
 ALTER TABLE ONLY exchanges
     ADD CONSTRAINT exchanges_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY idempotency_keys
+    ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (holder, key_digest);
+
 ALTER TABLE ONLY install_states
     ADD CONSTRAINT install_states_pkey PRIMARY KEY (state_digest);
 
@@ -419,6 +435,8 @@ CREATE INDEX callback_events_received ON callback_events USING btree (received_a
 CREATE INDEX changes_at ON changes USING btree (at);
 
 CREATE INDEX exchanges_due ON exchanges USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'exchanged'::text]));
+
+CREATE INDEX idempotency_keys_expires ON idempotency_keys USING btree (expires_at);
 
 CREATE INDEX install_states_expires ON install_states USING btree (expires_at);
 

@@ -30,6 +30,7 @@ import (
 	"suitesign/web"
 	"suitesign/web/api"
 	"suitesign/web/apikey"
+	"suitesign/web/idempotency"
 )
 
 const (
@@ -64,6 +65,7 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 		Suites:  &suite.Store{Pool: pool, Ring: a.ring, Tenants: tenants},
 		Tenants: tenants,
 	}
+	a.api.Idempotency = &idempotency.Store{Pool: pool, Ring: a.ring}
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: pool, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	for _, f := range change {

@@ -37,7 +37,7 @@ func (a *admin) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObjec
 	return api.CreateAPIKey201JSONResponse{
 		Body: api.NewAPIKey{
 			ID: key.ID, Name: key.Name, Prefix: key.Prefix, CreatedAt: key.CreatedAt.UTC(), ExpiresAt: timeOrNull(key.ExpiresAt),
-			Key: value.Reveal(), // shown this once
+			Key: ptr(value.Reveal()), // shown this once
 		},
 		Headers: api.CreateAPIKey201ResponseHeaders{Location: "/v1/api-keys/" + key.ID.String()},
 	}, nil
@@ -83,6 +83,8 @@ func showKey(k apikey.Key) api.APIKey {
 		ExpiresAt: timeOrNull(k.ExpiresAt), RevokedAt: timeOrNull(k.RevokedAt), LastUsedAt: timeOrNull(k.LastUsedAt),
 	}
 }
+
+func ptr[T any](v T) *T { return &v }
 
 // timeOrNil is nil for a time that is absent or null.
 func timeOrNil(v nullable.Nullable[time.Time]) *time.Time {

@@ -11,6 +11,7 @@ import (
 	"suitesign/tenant"
 	"suitesign/ticket"
 	"suitesign/web/apikey"
+	"suitesign/web/idempotency"
 )
 
 // Errors that the admin API raises itself: the rooms say that something is not
@@ -59,6 +60,11 @@ var adminProblems = []row{
 		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{suite.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
 		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
+	{idempotency.ErrInProgress, http.StatusConflict, "idempotency_in_progress", "Request under way",
+		"The request with this Idempotency-Key is under way. Ask again to be told what it was answered.", "使用该 Idempotency-Key 的请求仍在处理中，请稍后重试以获取其结果。", time.Second},
+	{idempotency.ErrReused, http.StatusUnprocessableEntity, "idempotency_key_reused", "Idempotency-Key used before",
+		"Another request was sent with this Idempotency-Key. Each request needs one of its own; only a repetition has the same.",
+		"该 Idempotency-Key 已用于另一个请求。每个请求须使用各自的 Idempotency-Key，只有重发同一请求时才可重复使用。", 0},
 	{errVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
 		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{ticket.ErrNoAuthorization, http.StatusConflict, "authorization_missing", "No authorization in force",

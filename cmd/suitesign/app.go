@@ -10,6 +10,7 @@ import (
 	"suitesign/changes"
 	"suitesign/migrations"
 	"suitesign/web"
+	"suitesign/web/idempotency"
 )
 
 // app is the service as it runs: what is wired (wire.go), what beats, and what ends in which order.
@@ -96,6 +97,10 @@ func (a *app) beat(h *house) {
 		{"directory", time.Second, h.directory.RunOnce},
 		{"prune changes", 10 * time.Minute, func(ctx context.Context) error {
 			_, err := changes.Prune(ctx, a.pools.working)
+			return err
+		}},
+		{"prune idempotency keys", 10 * time.Minute, func(ctx context.Context) error {
+			_, err := (&idempotency.Store{Pool: a.pools.working}).Prune(ctx)
 			return err
 		}},
 	})

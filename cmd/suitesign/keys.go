@@ -11,11 +11,12 @@ import (
 	"suitesign/secret"
 	"suitesign/suite"
 	"suitesign/ticket"
+	"suitesign/web/idempotency"
 )
 
 // sealedColumns are all columns of all rooms that hold sealed values.
 func sealedColumns() []secret.Column {
-	return slices.Concat(suite.SealedColumns, ticket.SealedColumns)
+	return slices.Concat(suite.SealedColumns, ticket.SealedColumns, idempotency.SealedColumns)
 }
 
 type keysCmd struct {

@@ -17,19 +17,21 @@ import (
 	"suitesign/web"
 	"suitesign/web/apikey"
 	"suitesign/web/demo"
+	"suitesign/web/idempotency"
 	"suitesign/wecom"
 )
 
 // house is every room, furnished.
 type house struct {
-	ring      *secret.Keyring
-	server    *web.Server
-	listener  *changes.Listener
-	directory *signing.Directory
-	callbacks *suite.Callbacks
-	worker    *suite.Worker
-	refresher *ticket.Refresher
-	log       *slog.Logger
+	ring        *secret.Keyring
+	server      *web.Server
+	listener    *changes.Listener
+	directory   *signing.Directory
+	callbacks   *suite.Callbacks
+	worker      *suite.Worker
+	refresher   *ticket.Refresher
+	idempotency *idempotency.Store
+	log         *slog.Logger
 
 	warnOfSuites func(context.Context) []string
 }
@@ -58,6 +60,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 
 	h := &house{ring: ring, directory: directory, callbacks: callbacks, refresher: refresher, log: a.log,
 		worker: &suite.Worker{Store: workSuites, Exchanger: exchanger, Log: a.log}, warnOfSuites: web.WarnOfSuites(suites)}
+	h.idempotency = &idempotency.Store{Pool: serving, Ring: ring}
 	h.listener = &changes.Listener{Pool: serving, ConnConfig: listenConfig(serving), Handle: h.hear, Log: a.log}
 	directory.LastContact = h.listener.LastContact
 
@@ -77,8 +80,9 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		API: &web.API{
 			Gate:   &apikey.Gate{Store: &apikey.Store{Pool: serving}, Bootstrap: c.BootstrapAPIKey},
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
-			Known: &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory},
-			Demo:  c.Demo != nil,
+			Known:       &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory},
+			Idempotency: h.idempotency,
+			Demo:        c.Demo != nil,
 		},
 		DemoPage: demoPage,
 		Log:      a.log, Metrics: a.metrics, Health: a.health,

@@ -29,7 +29,11 @@ func TestConventions(t *testing.T) {
 			switch {
 			case method == http.MethodGet:
 				o.read()
-			case method != http.MethodPost && reads:
+			case method == http.MethodPost:
+				o.takes("header", "Idempotency-Key")
+				o.answers(409)
+				o.answers(422)
+			case reads:
 				o.takes("header", "If-Match")
 				o.answers(412)
 			}

@@ -752,10 +752,10 @@ type NewAPIKey struct {
 	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
 	ID ID `json:"id"`
 
-	// Key The key itself, shown this once.
+	// Key The key itself, shown this once; absent where `secret_shown` is true.
 	//
 	// Example: suitesign_EXAMPLEonly
-	Key string `json:"key"`
+	Key *string `json:"key,omitempty"`
 
 	// Name What the key is for.
 	//
@@ -766,6 +766,12 @@ type NewAPIKey struct {
 	//
 	// Example: suitesign_a1B2c3D4
 	Prefix string `json:"prefix"`
+
+	// SecretShown True where this answer repeats an earlier one by its `Idempotency-Key`: the secret that that one showed is left out.
+	//
+	//
+	// Example: true
+	SecretShown *SecretShown `json:"secret_shown,omitempty"`
 }
 
 // NextCursor What to pass as `cursor` for the next page; null on the last one.
@@ -780,6 +786,11 @@ type ProviderCorpID = string
 //
 // Example: agent
 type RegistrationKind string
+
+// SecretShown True where this answer repeats an earlier one by its `Idempotency-Key`: the secret that that one showed is left out.
+//
+// Example: true
+type SecretShown = bool
 
 // SignedBy What made the signature, by any spelling of the rest; null where nothing that is held does.
 type SignedBy struct {
@@ -1204,6 +1215,9 @@ type VerificationFile struct {
 // Cursor Example: eyJrIjoid3cxIn0
 type Cursor = string
 
+// IdempotencyKey Example: 5f0c8a52-3c3e-4d0b-8a44-0a6f1c1c6a6e
+type IdempotencyKey = string
+
 // IfMatch Example: "3-Xh3kQ9aPz0A"
 type IfMatch = string
 
@@ -1238,6 +1252,13 @@ type ListAPIKeysParams struct {
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateAPIKeyParams defines parameters for CreateAPIKey.
+type CreateAPIKeyParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // RevokeAPIKeyParams defines parameters for RevokeAPIKey.
@@ -1279,6 +1300,20 @@ type GetEventParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// RetryEventParams defines parameters for RetryEvent.
+type RetryEventParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExplainParams defines parameters for Explain.
+type ExplainParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListSuitesParams defines parameters for ListSuites.
 type ListSuitesParams struct {
 	// Limit How many things a page holds at most.
@@ -1286,6 +1321,13 @@ type ListSuitesParams struct {
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateSuiteParams defines parameters for CreateSuite.
+type CreateSuiteParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // DeleteSuiteParams defines parameters for DeleteSuite.
@@ -1357,6 +1399,13 @@ type ListTenantsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// CreateTenantParams defines parameters for CreateTenant.
+type CreateTenantParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // DeleteTenantParams defines parameters for DeleteTenant.
 type DeleteTenantParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
@@ -1373,6 +1422,13 @@ type GetTenantParams struct {
 type UpdateTenantParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RefreshCredentialsParams defines parameters for RefreshCredentials.
+type RefreshCredentialsParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListTenantDomainsParams defines parameters for ListTenantDomains.
@@ -1433,7 +1489,7 @@ type ServerInterface interface {
 	ListAPIKeys(c *gin.Context, params ListAPIKeysParams)
 	// CreateAPIKey Make an API key
 	// (POST /v1/api-keys)
-	CreateAPIKey(c *gin.Context)
+	CreateAPIKey(c *gin.Context, params CreateAPIKeyParams)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
 	RevokeAPIKey(c *gin.Context, keyID ID, params RevokeAPIKeyParams)
@@ -1448,16 +1504,16 @@ type ServerInterface interface {
 	GetEvent(c *gin.Context, eventID OfEvent, params GetEventParams)
 	// RetryEvent Process a callback again
 	// (POST /v1/events/{event_id}/retry)
-	RetryEvent(c *gin.Context, eventID OfEvent)
+	RetryEvent(c *gin.Context, eventID OfEvent, params RetryEventParams)
 	// Explain Say why a page cannot register
 	// (POST /v1/explain)
-	Explain(c *gin.Context)
+	Explain(c *gin.Context, params ExplainParams)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(c *gin.Context, params ListSuitesParams)
 	// CreateSuite Add a suite
 	// (POST /v1/suites)
-	CreateSuite(c *gin.Context)
+	CreateSuite(c *gin.Context, params CreateSuiteParams)
 	// DeleteSuite Remove a suite
 	// (DELETE /v1/suites/{suite_id})
 	DeleteSuite(c *gin.Context, suiteID OfSuite, params DeleteSuiteParams)
@@ -1484,7 +1540,7 @@ type ServerInterface interface {
 	ListTenants(c *gin.Context, params ListTenantsParams)
 	// CreateTenant Add a tenant of an internal suite
 	// (POST /v1/tenants)
-	CreateTenant(c *gin.Context)
+	CreateTenant(c *gin.Context, params CreateTenantParams)
 	// DeleteTenant Remove a tenant of an internal suite
 	// (DELETE /v1/tenants/{tenant_id})
 	DeleteTenant(c *gin.Context, tenantID OfTenant, params DeleteTenantParams)
@@ -1505,7 +1561,7 @@ type ServerInterface interface {
 	ListCredentials(c *gin.Context, tenantID OfTenant)
 	// RefreshCredentials Fetch the credentials of a tenant again
 	// (POST /v1/tenants/{tenant_id}/credentials/refresh)
-	RefreshCredentials(c *gin.Context, tenantID OfTenant)
+	RefreshCredentials(c *gin.Context, tenantID OfTenant, params RefreshCredentialsParams)
 	// ListTenantDomains List the domains of a tenant
 	// (GET /v1/tenants/{tenant_id}/domains)
 	ListTenantDomains(c *gin.Context, tenantID OfTenant, params ListTenantDomainsParams)
@@ -1567,6 +1623,33 @@ func (siw *ServerInterfaceWrapper) ListAPIKeys(c *gin.Context) {
 // CreateAPIKey operation middleware
 func (siw *ServerInterfaceWrapper) CreateAPIKey(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateAPIKeyParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1574,7 +1657,7 @@ func (siw *ServerInterfaceWrapper) CreateAPIKey(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateAPIKey(c)
+	siw.Handler.CreateAPIKey(c, params)
 }
 
 // RevokeAPIKey operation middleware
@@ -1806,6 +1889,30 @@ func (siw *ServerInterfaceWrapper) RetryEvent(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RetryEventParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1813,12 +1920,39 @@ func (siw *ServerInterfaceWrapper) RetryEvent(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RetryEvent(c, eventID)
+	siw.Handler.RetryEvent(c, eventID, params)
 }
 
 // Explain operation middleware
 func (siw *ServerInterfaceWrapper) Explain(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1826,7 +1960,7 @@ func (siw *ServerInterfaceWrapper) Explain(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Explain(c)
+	siw.Handler.Explain(c, params)
 }
 
 // ListSuites operation middleware
@@ -1867,6 +2001,33 @@ func (siw *ServerInterfaceWrapper) ListSuites(c *gin.Context) {
 // CreateSuite operation middleware
 func (siw *ServerInterfaceWrapper) CreateSuite(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSuiteParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1874,7 +2035,7 @@ func (siw *ServerInterfaceWrapper) CreateSuite(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateSuite(c)
+	siw.Handler.CreateSuite(c, params)
 }
 
 // DeleteSuite operation middleware
@@ -2320,6 +2481,33 @@ func (siw *ServerInterfaceWrapper) ListTenants(c *gin.Context) {
 // CreateTenant operation middleware
 func (siw *ServerInterfaceWrapper) CreateTenant(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTenantParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2327,7 +2515,7 @@ func (siw *ServerInterfaceWrapper) CreateTenant(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.CreateTenant(c)
+	siw.Handler.CreateTenant(c, params)
 }
 
 // DeleteTenant operation middleware
@@ -2585,6 +2773,30 @@ func (siw *ServerInterfaceWrapper) RefreshCredentials(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RefreshCredentialsParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -2592,7 +2804,7 @@ func (siw *ServerInterfaceWrapper) RefreshCredentials(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RefreshCredentials(c, tenantID)
+	siw.Handler.RefreshCredentials(c, tenantID, params)
 }
 
 // ListTenantDomains operation middleware
@@ -2895,7 +3107,8 @@ func (response ListAPIKeys200JSONResponse) VisitListAPIKeysResponse(w http.Respo
 }
 
 type CreateAPIKeyRequestObject struct {
-	Body *CreateAPIKeyJSONRequestBody
+	Params CreateAPIKeyParams
+	Body   *CreateAPIKeyJSONRequestBody
 }
 
 type CreateAPIKeyResponseObject interface {
@@ -3027,6 +3240,7 @@ func (response GetEvent200JSONResponse) VisitGetEventResponse(w http.ResponseWri
 
 type RetryEventRequestObject struct {
 	EventID OfEvent `json:"event_id"`
+	Params  RetryEventParams
 }
 
 type RetryEventResponseObject interface {
@@ -3048,7 +3262,8 @@ func (response RetryEvent202JSONResponse) VisitRetryEventResponse(w http.Respons
 }
 
 type ExplainRequestObject struct {
-	Body *ExplainJSONRequestBody
+	Params ExplainParams
+	Body   *ExplainJSONRequestBody
 }
 
 type ExplainResponseObject interface {
@@ -3092,7 +3307,8 @@ func (response ListSuites200JSONResponse) VisitListSuitesResponse(w http.Respons
 }
 
 type CreateSuiteRequestObject struct {
-	Body *CreateSuiteJSONRequestBody
+	Params CreateSuiteParams
+	Body   *CreateSuiteJSONRequestBody
 }
 
 type CreateSuiteResponseObject interface {
@@ -3332,7 +3548,8 @@ func (response ListTenants200JSONResponse) VisitListTenantsResponse(w http.Respo
 }
 
 type CreateTenantRequestObject struct {
-	Body *CreateTenantJSONRequestBody
+	Params CreateTenantParams
+	Body   *CreateTenantJSONRequestBody
 }
 
 type CreateTenantResponseObject interface {
@@ -3507,6 +3724,7 @@ func (response ListCredentials200JSONResponse) VisitListCredentialsResponse(w ht
 
 type RefreshCredentialsRequestObject struct {
 	TenantID OfTenant `json:"tenant_id"`
+	Params   RefreshCredentialsParams
 }
 
 type RefreshCredentialsResponseObject interface {
@@ -3811,8 +4029,10 @@ func (sh *strictHandler) ListAPIKeys(ctx *gin.Context, params ListAPIKeysParams)
 }
 
 // CreateAPIKey operation middleware
-func (sh *strictHandler) CreateAPIKey(ctx *gin.Context) {
+func (sh *strictHandler) CreateAPIKey(ctx *gin.Context, params CreateAPIKeyParams) {
 	var request CreateAPIKeyRequestObject
+
+	request.Params = params
 
 	var body CreateAPIKeyJSONRequestBody
 	var err error
@@ -3960,10 +4180,11 @@ func (sh *strictHandler) GetEvent(ctx *gin.Context, eventID OfEvent, params GetE
 }
 
 // RetryEvent operation middleware
-func (sh *strictHandler) RetryEvent(ctx *gin.Context, eventID OfEvent) {
+func (sh *strictHandler) RetryEvent(ctx *gin.Context, eventID OfEvent, params RetryEventParams) {
 	var request RetryEventRequestObject
 
 	request.EventID = eventID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RetryEvent(ctx, request.(RetryEventRequestObject))
@@ -3986,8 +4207,10 @@ func (sh *strictHandler) RetryEvent(ctx *gin.Context, eventID OfEvent) {
 }
 
 // Explain operation middleware
-func (sh *strictHandler) Explain(ctx *gin.Context) {
+func (sh *strictHandler) Explain(ctx *gin.Context, params ExplainParams) {
 	var request ExplainRequestObject
+
+	request.Params = params
 
 	var body ExplainJSONRequestBody
 	var err error
@@ -4054,8 +4277,10 @@ func (sh *strictHandler) ListSuites(ctx *gin.Context, params ListSuitesParams) {
 }
 
 // CreateSuite operation middleware
-func (sh *strictHandler) CreateSuite(ctx *gin.Context) {
+func (sh *strictHandler) CreateSuite(ctx *gin.Context, params CreateSuiteParams) {
 	var request CreateSuiteRequestObject
+
+	request.Params = params
 
 	var body CreateSuiteJSONRequestBody
 	var err error
@@ -4353,8 +4578,10 @@ func (sh *strictHandler) ListTenants(ctx *gin.Context, params ListTenantsParams)
 }
 
 // CreateTenant operation middleware
-func (sh *strictHandler) CreateTenant(ctx *gin.Context) {
+func (sh *strictHandler) CreateTenant(ctx *gin.Context, params CreateTenantParams) {
 	var request CreateTenantRequestObject
+
+	request.Params = params
 
 	var body CreateTenantJSONRequestBody
 	var err error
@@ -4574,10 +4801,11 @@ func (sh *strictHandler) ListCredentials(ctx *gin.Context, tenantID OfTenant) {
 }
 
 // RefreshCredentials operation middleware
-func (sh *strictHandler) RefreshCredentials(ctx *gin.Context, tenantID OfTenant) {
+func (sh *strictHandler) RefreshCredentials(ctx *gin.Context, tenantID OfTenant, params RefreshCredentialsParams) {
 	var request RefreshCredentialsRequestObject
 
 	request.TenantID = tenantID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RefreshCredentials(ctx, request.(RefreshCredentialsRequestObject))
