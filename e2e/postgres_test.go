@@ -129,7 +129,7 @@ func admin(t *testing.T, sql string) {
 }
 
 // execute runs statements on a database, as superuser.
-func execute(t *testing.T, database, sql string) {
+func execute(t *testing.T, database, sql string, args ...any) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -138,7 +138,7 @@ func execute(t *testing.T, database, sql string) {
 		t.Fatalf("connect to PostgreSQL: %v", err)
 	}
 	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, sql); err != nil {
+	if _, err := conn.Exec(ctx, sql, args...); err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
