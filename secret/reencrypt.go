@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"suitesign/audit"
 )
 
 // Column is a column that holds sealed values; NULL where there is none. Key are
@@ -37,6 +40,24 @@ const (
 // time, and run beside everything else: a value that changed meanwhile is left as
 // it is and looked at again. Values that do not open stay; the error counts them.
 func Reencrypt(ctx context.Context, pool *pgxpool.Pool, k *Keyring, cols []Column, batch int) (done int64, err error) {
+	done, err = reencrypt(ctx, pool, k, cols, batch)
+	if done > 0 {
+		err = errors.Join(err, noteReencrypt(ctx, pool, done))
+	}
+	return done, err
+}
+
+// noteReencrypt writes into the audit log what the batches did. It cannot be in
+// the transaction of each: they are the thousands. One that was ended is told of too.
+func noteReencrypt(ctx context.Context, pool *pgxpool.Pool, done int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		return logKeyring(ctx, tx, audit.KeyringReencrypt, nil, audit.Fields{"values": done})
+	})
+}
+
+func reencrypt(ctx context.Context, pool *pgxpool.Pool, k *Keyring, cols []Column, batch int) (done int64, err error) {
 	if batch < 1 {
 		return 0, fmt.Errorf("reencrypt: a batch of %d values is none", batch)
 	}

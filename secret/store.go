@@ -12,6 +12,7 @@ import (
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/keyset"
 
+	"suitesign/audit"
 	"suitesign/changes"
 )
 
@@ -94,6 +95,9 @@ func Rotate(ctx context.Context, pool *pgxpool.Pool, mk MasterKey) (KeyringInfo,
 			return err
 		}
 		info = r.info
+		if err := logKeyring(ctx, tx, audit.KeyringRotate, fieldsOf(old.info), fieldsOf(info)); err != nil {
+			return err
+		}
 		return changes.Append(ctx, tx, changes.Keyring, "")
 	})
 	if err != nil {
@@ -129,9 +133,38 @@ func createRow(ctx context.Context, pool *pgxpool.Pool, mk MasterKey) (row, bool
 	if err != nil {
 		return row{}, false, err
 	}
-	have, err := scanRow(pool.QueryRow(ctx, `INSERT INTO keysets (wrapped) VALUES ($1)
-		ON CONFLICT (id) DO UPDATE SET id = keysets.id RETURNING wrapped, version, updated_at`, wrapped))
-	return have, err == nil && bytes.Equal(have.wrapped, wrapped), err
+	var have row
+	var created bool
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		have, err = scanRow(tx.QueryRow(ctx, `INSERT INTO keysets (wrapped) VALUES ($1)
+			ON CONFLICT (id) DO UPDATE SET id = keysets.id RETURNING wrapped, version, updated_at`, wrapped))
+		if created = err == nil && bytes.Equal(have.wrapped, wrapped); !created {
+			return err
+		}
+		r, err := have.open(mk)
+		if err != nil {
+			return err
+		}
+		return logKeyring(ctx, tx, audit.KeyringCreate, nil, fieldsOf(r.info))
+	})
+	if err != nil {
+		return row{}, false, err
+	}
+	return have, created, nil
+}
+
+// logKeyring writes what became of the one keyring.
+func logKeyring(ctx context.Context, tx pgx.Tx, action audit.Action, before, after audit.Fields) error {
+	return audit.Append(ctx, tx, audit.Entry{Action: action, TargetID: "keyring", Before: before, After: after})
+}
+
+// fieldsOf are what may be told of a keyring: its keys' ids, which every sealed value begins with.
+func fieldsOf(info KeyringInfo) audit.Fields {
+	ids := make([]string, len(info.Keys))
+	for i, id := range info.Keys {
+		ids[i] = fmt.Sprintf("%08x", id)
+	}
+	return audit.Fields{"version": info.Version, "active_key": fmt.Sprintf("%08x", info.Primary), "keys": ids}
 }
 
 func scanRow(r pgx.Row) (row, error) {

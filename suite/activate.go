@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/tenant"
 	"suitesign/wecom"
 )
@@ -17,11 +18,14 @@ import (
 // done again: after a crash the whole of it is.
 func (e *Exchanger) activate(ctx context.Context, x claimed) error {
 	s := e.Store
+	ctx = audit.AsWeCom(ctx)
 	at, err := s.consentedAt(ctx, x)
 	if err != nil {
 		return err
 	}
-	t, err := s.Tenants.Activate(ctx, tenant.Activation{SuiteID: x.SuiteID, CorpID: x.CorpID, Name: x.corpName, AuthorizedAt: at})
+	t, err := s.Tenants.Activate(ctx, tenant.Activation{
+		SuiteID: x.SuiteID, CorpID: x.CorpID, Name: x.corpName, AuthorizedAt: at, Action: audit.TenantAuthorize,
+	})
 	if errors.Is(err, tenant.ErrCancelled) {
 		return errConsentGone
 	} else if err != nil {
@@ -110,8 +114,18 @@ WHERE id = $1 AND lease_owner = $2 AND state = 'exchanged'`
 		if tag.RowsAffected() == 0 {
 			return errLeaseLost
 		}
-		if err := authorize(ctx, tx, t.ID, x.CorpID, sealed, at); err != nil {
+		replaced, err := authorize(ctx, tx, t.ID, x.CorpID, sealed, at)
+		if err != nil {
 			return err
+		}
+		if replaced {
+			action := audit.TenantAuthorize
+			if x.Door == ResetDoor {
+				action = audit.TenantResetCode
+			}
+			if err := logCode(ctx, tx, action, t.ID, x.SuiteID); err != nil {
+				return err
+			}
 		}
 		const done = `
 UPDATE callback_events SET state = 'done', corp_id = $2, finished_at = now(), last_errcode = NULL, last_error = ''
@@ -124,14 +138,14 @@ WHERE exchange_id = $1`
 }
 
 // authorize stores a code for a tenant that WeCom authorizes at this moment, or
-// answers errConsentGone.
-func authorize(ctx context.Context, tx pgx.Tx, id uuid.UUID, corp wecom.CorpID, code []byte, at time.Time) error {
+// answers errConsentGone. It reports whether the code took the place of another one.
+func authorize(ctx context.Context, tx pgx.Tx, id uuid.UUID, corp wecom.CorpID, code []byte, at time.Time) (replaced bool, err error) {
 	var authorized bool
-	err := tx.QueryRow(ctx, `SELECT authorized FROM tenants WHERE id = $1 FOR SHARE`, id).Scan(&authorized)
+	err = tx.QueryRow(ctx, `SELECT authorized FROM tenants WHERE id = $1 FOR SHARE`, id).Scan(&authorized)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && !authorized {
-		return errConsentGone
+		return false, errConsentGone
 	} else if err != nil {
-		return fmt.Errorf("authorize: %w", err)
+		return false, fmt.Errorf("authorize: %w", err)
 	}
 	const q = `
 INSERT INTO authorizations AS a (tenant_id, suite_id, corp_id, permanent_code_sealed, authorized_at, info_due_at)
@@ -139,11 +153,13 @@ SELECT id, suite_id, $2, $3, $4, clock_timestamp() FROM tenants WHERE id = $1
 ON CONFLICT (tenant_id) DO UPDATE SET corp_id = EXCLUDED.corp_id, permanent_code_sealed = EXCLUDED.permanent_code_sealed,
 	authorized_at = EXCLUDED.authorized_at, version = a.version + 1, blocked_version = NULL,
 	info_due_at = clock_timestamp(), info_attempts = 0, info_error = '', updated_at = now()
-WHERE a.authorized_at <= EXCLUDED.authorized_at`
-	if _, err := tx.Exec(ctx, q, id, corp, code, at); err != nil {
-		return fmt.Errorf("authorize: %w", err)
+WHERE a.authorized_at <= EXCLUDED.authorized_at
+RETURNING a.version > 1`
+	err = tx.QueryRow(ctx, q, id, corp, code, at).Scan(&replaced)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) { // no row: a younger consent is in force
+		return false, fmt.Errorf("authorize: %w", err)
 	}
-	return nil
+	return replaced, nil
 }
 
 // attemptEnd is how an attempt of an exchange ended that made no tenant.

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/tenant"
 	"suitesign/wecom"
 )
@@ -70,7 +71,7 @@ func (e *Exchanger) pull(ctx context.Context, p pull) error {
 	defer cancel()
 	agents, known, err := e.agents(ctx, p)
 	if err == nil && known {
-		err = e.Store.Tenants.ReplaceAgents(ctx, p.TenantID, agents)
+		err = e.Store.Tenants.ReplaceAgents(audit.AsWeCom(ctx), p.TenantID, agents)
 	}
 	if errors.Is(err, tenant.ErrNotFound) {
 		return nil // deleted meanwhile, and its authorization with it

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/changes"
 	"suitesign/secret"
 	"suitesign/tenant"
@@ -75,11 +76,11 @@ func (s *Store) createInternal(ctx context.Context, n NewInternal) (tenant.Tenan
 	if t, err = s.Tenants.Activate(ctx, a); err != nil {
 		return tenant.Tenant{}, err
 	}
-	if err := s.storeInternalSecret(ctx, t, n.CorpID, n.Secret, now); err != nil {
+	if err := s.storeInternalSecret(ctx, t, n.CorpID, n.Secret, now, false); err != nil {
 		return tenant.Tenant{}, err
 	}
-	// The agent comes last: a tenant that has one is finished.
-	if err := s.Tenants.ReplaceAgents(ctx, t.ID, []tenant.Agent{{ID: n.AgentID, Name: n.Name}}); err != nil {
+	// The agent comes last: a tenant that has one is finished, and the audit log tells of it.
+	if err := s.Tenants.FirstAgent(ctx, t.ID, tenant.Agent{ID: n.AgentID, Name: n.Name}, audit.Fields{"secret": audit.Set}); err != nil {
 		return tenant.Tenant{}, err
 	}
 	return s.Tenants.Get(ctx, t.ID)
@@ -99,8 +100,9 @@ func (s *Store) mustBeInternal(ctx context.Context, id wecom.SuiteID) (time.Time
 	return now, nil
 }
 
-// storeInternalSecret puts a secret in force: a new version, which closes the breaker.
-func (s *Store) storeInternalSecret(ctx context.Context, t tenant.Tenant, corp wecom.CorpID, v secret.String, at time.Time) error {
+// storeInternalSecret puts a secret in force: a new version, which closes the
+// breaker. The audit log is told where it takes the place of another one.
+func (s *Store) storeInternalSecret(ctx context.Context, t tenant.Tenant, corp wecom.CorpID, v secret.String, at time.Time, log bool) error {
 	sealed, err := seal(s.Ring, v, boundRow("authorizations", "permanent_code_sealed", t.ID))
 	if err != nil {
 		return err
@@ -113,6 +115,11 @@ ON CONFLICT (tenant_id) DO UPDATE SET permanent_code_sealed = EXCLUDED.permanent
 	return pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, q, t.ID, t.SuiteID, corp, sealed, at); err != nil {
 			return fmt.Errorf("store secret: %w", err)
+		}
+		if log {
+			if err := logSecret(ctx, tx, t.ID, t.SuiteID); err != nil {
+				return err
+			}
 		}
 		return changes.Append(ctx, tx, changes.Tenant, t.ID.String())
 	})
@@ -142,12 +149,12 @@ func (s *Store) UpdateInternal(ctx context.Context, id uuid.UUID, p InternalPatc
 		return err
 	}
 	if p.Secret != nil {
-		if err := s.storeInternalSecret(ctx, t, t.CorpID, *p.Secret, now); err != nil {
+		if err := s.storeInternalSecret(ctx, t, t.CorpID, *p.Secret, now, true); err != nil {
 			return fmt.Errorf("internal tenant %s: %w", id, err)
 		}
 	}
 	if p.AgentID != nil {
-		return s.Tenants.ReplaceAgents(ctx, id, []tenant.Agent{{ID: *p.AgentID, Name: t.Name}})
+		return s.Tenants.SetAgent(ctx, id, tenant.Agent{ID: *p.AgentID, Name: t.Name})
 	}
 	return nil
 }

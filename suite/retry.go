@@ -23,12 +23,17 @@ var ErrNotRetryable = errors.New("nothing to do again for this event")
 func (s *Store) Retry(ctx context.Context, id uuid.UUID) error {
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
 		var e retried
-		const q = `SELECT suite_id, info_type, corp_id, state, exchange_id, payload_sealed FROM callback_events WHERE id = $1`
-		if err := tx.QueryRow(ctx, q, id).Scan(&e.suite, &e.infoType, &e.corp, &e.state, &e.exchange, &e.payload); err != nil {
+		const q = `
+SELECT e.suite_id, e.info_type, e.corp_id, e.state, e.exchange_id, e.payload_sealed, c.tenant_id
+FROM callback_events e LEFT JOIN tenant_corp_ids c ON c.suite_id = e.suite_id AND c.corp_id = e.corp_id WHERE e.id = $1`
+		if err := tx.QueryRow(ctx, q, id).Scan(&e.suite, &e.infoType, &e.corp, &e.state, &e.exchange, &e.payload, &e.tenant); err != nil {
 			return fromDriver(err)
 		}
 		e.id = id
-		return s.retry(ctx, tx, e)
+		if err := s.retry(ctx, tx, e); err != nil {
+			return err
+		}
+		return logRetry(ctx, tx, e)
 	})
 	if err != nil {
 		return fmt.Errorf("event %s: %w", id, err)
@@ -44,6 +49,7 @@ type retried struct {
 	state    EventState
 	exchange *uuid.UUID
 	payload  []byte
+	tenant   *uuid.UUID // whom the corp_id names, if anybody
 }
 
 func (s *Store) retry(ctx context.Context, tx pgx.Tx, e retried) error {

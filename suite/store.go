@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/audit"
 	"suitesign/changes"
 	"suitesign/secret"
 	"suitesign/tenant"
@@ -54,7 +55,11 @@ RETURNING ` + suiteColumns
 		if err != nil {
 			return Suite{}, err
 		}
-		return pgx.CollectExactlyOneRow(rows, scanSuite)
+		made, err := pgx.CollectExactlyOneRow(rows, scanSuite)
+		if err != nil {
+			return Suite{}, err
+		}
+		return made, logSuite(ctx, tx, audit.SuiteCreate, n.ID, nil, made.audited())
 	})
 }
 
@@ -105,11 +110,15 @@ func (s *Store) List(ctx context.Context, after wecom.SuiteID, limit int) ([]Sui
 // ErrNotFound, ErrVersion, ErrHasActiveTenants.
 func (s *Store) Delete(ctx context.Context, id wecom.SuiteID, ifVersion *int64) error {
 	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
-		var version int64
-		if err := tx.QueryRow(ctx, `SELECT version FROM suites WHERE suite_id = $1 FOR UPDATE`, id).Scan(&version); err != nil {
+		rows, err := tx.Query(ctx, `SELECT `+suiteColumns+` FROM suites WHERE suite_id = $1 FOR UPDATE`, id)
+		if err != nil {
 			return err
 		}
-		if ifVersion != nil && *ifVersion != version {
+		gone, err := pgx.CollectExactlyOneRow(rows, scanSuite)
+		if err != nil {
+			return err
+		}
+		if ifVersion != nil && *ifVersion != gone.Version {
 			return ErrVersion
 		}
 		var active bool
@@ -121,6 +130,9 @@ func (s *Store) Delete(ctx context.Context, id wecom.SuiteID, ifVersion *int64) 
 			return ErrHasActiveTenants
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM suites WHERE suite_id = $1`, id); err != nil {
+			return err
+		}
+		if err := logSuite(ctx, tx, audit.SuiteDelete, id, gone.audited(), nil); err != nil {
 			return err
 		}
 		if err := changes.Append(ctx, tx, changes.Suite, string(id)); err != nil {

@@ -20,10 +20,10 @@ func (s *Store) Update(ctx context.Context, id wecom.SuiteID, p Patch) (Suite, e
 		if err != nil {
 			return Suite{}, err
 		}
-		if p.IfVersion != nil && *p.IfVersion != u.version {
+		if p.IfVersion != nil && *p.IfVersion != u.Version {
 			return Suite{}, ErrVersion
 		}
-		if err := p.validate(u.kind); err != nil {
+		if err := p.validate(u.Kind); err != nil {
 			return Suite{}, err
 		}
 		return s.update(ctx, tx, u, p)
@@ -32,17 +32,21 @@ func (s *Store) Update(ctx context.Context, id wecom.SuiteID, p Patch) (Suite, e
 
 // updating is what a change of a suite has to know of the row before.
 type updating struct {
-	id         wecom.SuiteID
-	kind       Kind
-	version    int64
+	Suite
 	token, key []byte // the callback pair, sealed
 }
 
 func lockForUpdate(ctx context.Context, tx pgx.Tx, id wecom.SuiteID) (updating, error) {
-	u := updating{id: id}
-	const q = `
-SELECT kind, version, callback_token_sealed, encoding_aes_key_sealed FROM suites WHERE suite_id = $1 FOR NO KEY UPDATE`
-	err := tx.QueryRow(ctx, q, id).Scan(&u.kind, &u.version, &u.token, &u.key)
+	var u updating
+	rows, err := tx.Query(ctx, `SELECT `+suiteColumns+` FROM suites WHERE suite_id = $1 FOR NO KEY UPDATE`, id)
+	if err != nil {
+		return u, err
+	}
+	if u.Suite, err = pgx.CollectExactlyOneRow(rows, scanSuite); err != nil {
+		return u, err
+	}
+	const pair = `SELECT callback_token_sealed, encoding_aes_key_sealed FROM suites WHERE suite_id = $1`
+	err = tx.QueryRow(ctx, pair, id).Scan(&u.token, &u.key)
 	return u, err
 }
 
@@ -69,7 +73,7 @@ func (s *Store) update(ctx context.Context, tx pgx.Tx, u updating, p Patch) (Sui
 	var newSecret []byte
 	if p.SuiteSecret != nil {
 		var err error
-		if newSecret, err = seal(s.Ring, *p.SuiteSecret, bound("suites", "suite_secret_sealed", u.id)); err != nil {
+		if newSecret, err = seal(s.Ring, *p.SuiteSecret, bound("suites", "suite_secret_sealed", u.ID)); err != nil {
 			return Suite{}, err
 		}
 	}
@@ -97,23 +101,26 @@ UPDATE suites SET
 	updated_at = now()
 WHERE suite_id = $1
 RETURNING ` + suiteColumns
-	rows, err := tx.Query(ctx, q, u.id, p.Name, p.ProviderCorpID, p.InstallTestMode, newSecret,
+	rows, err := tx.Query(ctx, q, u.ID, p.Name, p.ProviderCorpID, p.InstallTestMode, newSecret,
 		pair.changed, pair.token, pair.key, pair.previousToken, pair.previousKey, grace)
 	if err != nil {
 		return Suite{}, err
 	}
 	out, err := pgx.CollectExactlyOneRow(rows, scanSuite)
-	if err != nil || newSecret == nil {
+	if err != nil {
+		return out, err
+	}
+	if err := logUpdate(ctx, tx, u.Suite, out, newSecret != nil, pair); err != nil || newSecret == nil {
 		return out, err
 	}
 	// The new secret is tried at once, not when an old failure's wait is over.
-	_, err = tx.Exec(ctx, `UPDATE suite_tokens SET retry_at = NULL, failures = 0, blocked_until = NULL WHERE suite_id = $1`, u.id)
+	_, err = tx.Exec(ctx, `UPDATE suite_tokens SET retry_at = NULL, failures = 0, blocked_until = NULL WHERE suite_id = $1`, u.ID)
 	return out, err
 }
 
 // rotation is the callback pair after a change, and the one before it.
 type rotation struct {
-	changed                                bool
+	changed, tokenChanged, keyChanged      bool
 	token, key, previousToken, previousKey []byte
 }
 
@@ -123,8 +130,8 @@ func (s *Store) rotate(u updating, p Patch) (rotation, error) {
 	if p.CallbackToken == nil && p.EncodingAESKey == nil {
 		return rotation{}, nil
 	}
-	oldToken, err1 := open(s.Ring, u.token, bound("suites", "callback_token_sealed", u.id))
-	oldKey, err2 := open(s.Ring, u.key, bound("suites", "encoding_aes_key_sealed", u.id))
+	oldToken, err1 := open(s.Ring, u.token, bound("suites", "callback_token_sealed", u.ID))
+	oldKey, err2 := open(s.Ring, u.key, bound("suites", "encoding_aes_key_sealed", u.ID))
 	opens := err1 == nil && err2 == nil
 	if err1 != nil && p.CallbackToken == nil {
 		return rotation{}, err1
@@ -136,7 +143,9 @@ func (s *Store) rotate(u updating, p Patch) (rotation, error) {
 	if opens && token.Equal(oldToken) && key.Equal(oldKey) {
 		return rotation{}, nil
 	}
-	r := rotation{changed: true}
+	r := rotation{changed: true,
+		tokenChanged: p.CallbackToken != nil && (err1 != nil || !token.Equal(oldToken)),
+		keyChanged:   p.EncodingAESKey != nil && (err2 != nil || !key.Equal(oldKey))}
 	type part struct {
 		to     *[]byte
 		v      secret.String
@@ -149,7 +158,7 @@ func (s *Store) rotate(u updating, p Patch) (rotation, error) {
 	}
 	for _, v := range parts {
 		var err error
-		if *v.to, err = seal(s.Ring, v.v, bound("suites", v.column, u.id)); err != nil {
+		if *v.to, err = seal(s.Ring, v.v, bound("suites", v.column, u.ID)); err != nil {
 			return rotation{}, err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/changes"
 	"suitesign/wecom"
 )
@@ -19,11 +20,15 @@ import (
 type domainTable struct {
 	table, owner string // constants of this file, never input
 	topic        changes.Topic
+
+	create, update, remove audit.Action
 }
 
 var (
-	tenantDomains = domainTable{"tenant_domains", "tenant_id", changes.Tenant}
-	suiteDomains  = domainTable{"suite_domains", "suite_id", changes.Suite}
+	tenantDomains = domainTable{"tenant_domains", "tenant_id", changes.Tenant,
+		audit.TenantDomainCreate, audit.TenantDomainUpdate, audit.TenantDomainDelete}
+	suiteDomains = domainTable{"suite_domains", "suite_id", changes.Suite,
+		audit.SuiteDomainCreate, audit.SuiteDomainUpdate, audit.SuiteDomainDelete}
 )
 
 const domainColumns = `host, port, exact, allow_http, verification_name, verification_content, version, created_at, updated_at`
@@ -78,11 +83,13 @@ func (s *Store) putDomain(ctx context.Context, t domainTable, owner string, d Tr
 	if err := CheckVerificationFile(d.VerificationName, d.VerificationContent); err != nil {
 		return TrustedDomain{}, false, err
 	}
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		if ifVersion != nil {
-			if err := t.lockVersion(ctx, tx, owner, d.Domain, *ifVersion); err != nil {
-				return err
-			}
+	put := func(tx pgx.Tx) error {
+		before, err := t.lock(ctx, tx, owner, d.Domain)
+		if err != nil {
+			return err
+		}
+		if ifVersion != nil && (before == nil || before.Version != *ifVersion) {
+			return ErrVersion
 		}
 		q := `
 			INSERT INTO ` + t.table + ` AS d (` + t.owner + `, host, port, exact, allow_http, verification_name, verification_content)
@@ -102,8 +109,18 @@ func (s *Store) putDomain(ctx context.Context, t domainTable, owner string, d Tr
 		if err != nil {
 			return err
 		}
+		if before == nil && stored.Version > 1 {
+			return errCameBetween
+		}
+		if err := t.log(ctx, tx, owner, d.Domain, before, &stored); err != nil {
+			return err
+		}
 		return t.changed(ctx, tx, owner, d.Host)
-	})
+	}
+	err = s.inTx(ctx, put)
+	if errors.Is(err, errCameBetween) {
+		err = s.inTx(ctx, put) // now it is found
+	}
 	if err != nil {
 		return TrustedDomain{}, false, fmt.Errorf("put domain %s: %w", d.Domain, err)
 	}
@@ -141,18 +158,22 @@ func (s *Store) listDomains(ctx context.Context, t domainTable, owner string) ([
 
 func (s *Store) deleteDomain(ctx context.Context, t domainTable, owner string, d Domain, ifVersion *int64) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		if ifVersion != nil {
-			if err := t.lockVersion(ctx, tx, owner, d, *ifVersion); err != nil {
-				return err
-			}
-		}
-		q := `DELETE FROM ` + t.table + ` WHERE ` + t.owner + ` = $1 AND host = $2 AND port = $3`
-		tag, err := tx.Exec(ctx, q, owner, d.Host, d.Port)
+		before, err := t.lock(ctx, tx, owner, d)
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
+		if ifVersion != nil && (before == nil || before.Version != *ifVersion) {
+			return ErrVersion
+		}
+		if before == nil {
 			return ErrNotFound
+		}
+		q := `DELETE FROM ` + t.table + ` WHERE ` + t.owner + ` = $1 AND host = $2 AND port = $3`
+		if _, err := tx.Exec(ctx, q, owner, d.Host, d.Port); err != nil {
+			return err
+		}
+		if err := t.log(ctx, tx, owner, d, before, nil); err != nil {
+			return err
 		}
 		return t.changed(ctx, tx, owner, d.Host)
 	})
@@ -162,15 +183,41 @@ func (s *Store) deleteDomain(ctx context.Context, t domainTable, owner string, d
 	return nil
 }
 
-// lockVersion holds the row until the transaction ends, if it is at the version.
-func (t domainTable) lockVersion(ctx context.Context, tx pgx.Tx, owner string, d Domain, want int64) error {
-	var version int64
-	q := `SELECT version FROM ` + t.table + ` WHERE ` + t.owner + ` = $1 AND host = $2 AND port = $3 FOR UPDATE`
-	err := tx.QueryRow(ctx, q, owner, d.Host, d.Port).Scan(&version)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && version != want {
-		return ErrVersion
+// errCameBetween is a domain that somebody stored while it was being stored.
+var errCameBetween = errors.New("the domain came in between")
+
+// lock holds the stored domain until the transaction ends; nil where there is none.
+func (t domainTable) lock(ctx context.Context, tx pgx.Tx, owner string, d Domain) (*TrustedDomain, error) {
+	q := `SELECT ` + domainColumns + ` FROM ` + t.table + ` WHERE ` + t.owner + ` = $1 AND host = $2 AND port = $3 FOR UPDATE`
+	rows, err := tx.Query(ctx, q, owner, d.Host, d.Port)
+	if err != nil {
+		return nil, err
 	}
-	return err
+	held, err := pgx.CollectExactlyOneRow(rows, scanDomain)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &held, nil
+}
+
+// log writes what became of a domain: of a tenant's, under its suite too.
+func (t domainTable) log(ctx context.Context, tx pgx.Tx, owner string, d Domain, before, after *TrustedDomain) error {
+	e := audit.Entry{Action: t.update, TargetID: d.String(), SuiteID: owner, Before: auditedDomain(before), After: auditedDomain(after)}
+	switch {
+	case before == nil:
+		e.Action = t.create
+	case after == nil:
+		e.Action = t.remove
+	}
+	if t.topic == changes.Tenant {
+		if err := tx.QueryRow(ctx, `SELECT id, suite_id FROM tenants WHERE id = $1`, owner).Scan(&e.TenantID, &e.SuiteID); err != nil {
+			return err
+		}
+	}
+	return audit.Append(ctx, tx, e)
 }
 
 // changed tells the replicas whose domains changed, and of which host's pages.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/changes"
 	"suitesign/wecom"
 )
@@ -42,12 +44,34 @@ func (s *Store) SetHealth(ctx context.Context, hs []HealthChange) error {
 // ReplaceAgents stores the agents that a corp has authorized, in place of those
 // that are stored. If nothing differs nothing is written and nobody is told.
 func (s *Store) ReplaceAgents(ctx context.Context, id uuid.UUID, agents []Agent) error {
+	return s.replaceAgents(ctx, id, agents, func(_ audited, old []Agent, new []Agent) audit.Entry {
+		return audit.Entry{Action: audit.TenantAgents, Before: auditedAgents(old), After: auditedAgents(new)}
+	})
+}
+
+// SetAgent is ReplaceAgents where an admin says which agent it is.
+func (s *Store) SetAgent(ctx context.Context, id uuid.UUID, agent Agent) error {
+	return s.replaceAgents(ctx, id, []Agent{agent}, func(_ audited, old []Agent, new []Agent) audit.Entry {
+		return audit.Entry{Action: audit.TenantUpdate, Before: auditedAgents(old), After: auditedAgents(new)}
+	})
+}
+
+// FirstAgent gives a tenant that an admin makes its agent, which is the last
+// step. That the tenant was made is written down with it: one that was begun and
+// not finished is no tenant yet. beside are the fields of steps before.
+func (s *Store) FirstAgent(ctx context.Context, id uuid.UUID, agent Agent, beside audit.Fields) error {
+	return s.replaceAgents(ctx, id, []Agent{agent}, func(t audited, _ []Agent, new []Agent) audit.Entry {
+		made := t.fields()
+		maps.Copy(made, auditedAgents(new))
+		maps.Copy(made, beside)
+		return audit.Entry{Action: audit.TenantCreate, After: made}
+	})
+}
+
+func (s *Store) replaceAgents(ctx context.Context, id uuid.UUID, agents []Agent, entry func(t audited, old, new []Agent) audit.Entry) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		// The tenant's row orders two replacements of the same tenant.
-		err := tx.QueryRow(ctx, `SELECT id FROM tenants WHERE id = $1 FOR NO KEY UPDATE`, id).Scan(&id)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrNotFound
-		}
+		t, err := readAudited(ctx, tx, id, toChange)
 		if err != nil {
 			return err
 		}
@@ -73,6 +97,10 @@ func (s *Store) ReplaceAgents(ctx context.Context, id uuid.UUID, agents []Agent)
 			}
 		}
 		if _, err := tx.Exec(ctx, `UPDATE tenants SET updated_at = now() WHERE id = $1`, id); err != nil {
+			return err
+		}
+		e := entry(t, old, agents)
+		if err := t.log(ctx, tx, e.Action, id, e.Before, e.After); err != nil {
 			return err
 		}
 		return changes.Append(ctx, tx, changes.Tenant, id.String())
@@ -113,13 +141,18 @@ func (s *Store) AddAlias(ctx context.Context, id uuid.UUID, corp wecom.CorpID) e
 		const q = `
 			INSERT INTO tenant_corp_ids AS i (suite_id, corp_id, tenant_id, is_alias) VALUES ($1, $2, $3, true)
 			ON CONFLICT (suite_id, corp_id) DO UPDATE SET is_alias = i.is_alias
-			RETURNING i.tenant_id = $3 AND i.is_alias`
-		var ours bool
-		if err := tx.QueryRow(ctx, q, suite, corp, id).Scan(&ours); err != nil {
+			RETURNING i.tenant_id = $3 AND i.is_alias, i.xmax = 0` // xmax: 0 in a row that no update made
+		var ours, added bool
+		if err := tx.QueryRow(ctx, q, suite, corp, id).Scan(&ours, &added); err != nil {
 			return err
 		}
 		if !ours {
 			return ErrConflict
+		}
+		if added {
+			if err := logAlias(ctx, tx, audit.TenantAliasCreate, id, suite, corp); err != nil {
+				return err
+			}
 		}
 		return aliasChanged(ctx, tx, id, suite, corp)
 	})
@@ -143,6 +176,9 @@ func (s *Store) RemoveAlias(ctx context.Context, id uuid.UUID, corp wecom.CorpID
 		}
 		if tag.RowsAffected() == 0 {
 			return ErrNotFound
+		}
+		if err := logAlias(ctx, tx, audit.TenantAliasDelete, id, suite, corp); err != nil {
+			return err
 		}
 		return aliasChanged(ctx, tx, id, suite, corp)
 	})

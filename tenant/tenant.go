@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"suitesign/audit"
 	"suitesign/wecom"
 )
 
@@ -77,6 +78,9 @@ type Activation struct {
 	CorpID       wecom.CorpID
 	Name         string    // empty: a name that is stored stays
 	AuthorizedAt time.Time // by the platform's clock; cut to whole seconds
+
+	// Action is what the audit log calls it; empty: the caller writes it there.
+	Action audit.Action
 }
 
 // A HealthChange is the health of one tenant after an attempt to refresh it.

@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/changes"
-	"suitesign/wecom"
 )
 
 // Activate notes that a corp has authorized a suite: it makes the tenant, or
@@ -40,14 +40,18 @@ const authorizedAt = `date_trunc('second', LEAST($2::timestamptz, now() + interv
 
 func (s *Store) activate(ctx context.Context, a Activation) (id uuid.UUID, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		var before audited
 		const find = `SELECT tenant_id FROM tenant_corp_ids WHERE suite_id = $1 AND corp_id = $2`
 		err := tx.QueryRow(ctx, find, a.SuiteID, a.CorpID).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			id, err = insert(ctx, tx, a)
 		} else if err == nil {
-			err = reactivate(ctx, tx, id, a)
+			before, err = reactivate(ctx, tx, id, a)
 		}
 		if err != nil {
+			return err
+		}
+		if err := logActivation(ctx, tx, id, before, a.Action); err != nil {
 			return err
 		}
 		if err := changes.Append(ctx, tx, changes.NewTenant, string(a.SuiteID)+"/"+string(a.CorpID)); err != nil {
@@ -80,7 +84,12 @@ func insert(ctx context.Context, tx pgx.Tx, a Activation) (uuid.UUID, error) {
 	return id, err
 }
 
-func reactivate(ctx context.Context, tx pgx.Tx, id uuid.UUID, a Activation) error {
+// reactivate answers with the row before.
+func reactivate(ctx context.Context, tx pgx.Tx, id uuid.UUID, a Activation) (audited, error) {
+	before, err := readAudited(ctx, tx, id, toChange)
+	if err != nil {
+		return before, err
+	}
 	const q = `
 		UPDATE tenants
 		SET authorized = true, cancelled_at = NULL,
@@ -94,9 +103,9 @@ func reactivate(ctx context.Context, tx pgx.Tx, id uuid.UUID, a Activation) erro
 		WHERE id = $1 AND (authorized OR cancelled_at <= ` + authorizedAt + `)`
 	tag, err := tx.Exec(ctx, q, id, a.AuthorizedAt, cut(a.Name, maxName))
 	if err == nil && tag.RowsAffected() == 0 {
-		return ErrCancelled
+		return before, ErrCancelled
 	}
-	return err
+	return before, err
 }
 
 // Cancel ends an authorization on WeCom's word of the time at, and reports
@@ -104,7 +113,12 @@ func reactivate(ctx context.Context, tx pgx.Tx, id uuid.UUID, a Activation) erro
 // writes even when the tenant is cancelled already, so that an acknowledgement
 // that follows waits until the first write is durable, too.
 func (s *Store) Cancel(ctx context.Context, id uuid.UUID, at time.Time) (cancelled bool, err error) {
+	ctx = audit.AsWeCom(ctx)
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
+		before, err := readAudited(ctx, tx, id, toChange)
+		if err != nil {
+			return err
+		}
 		// A word that is ahead of the database's clock counts as now: it must not
 		// outlast a re-install that follows it.
 		const q = `
@@ -117,10 +131,15 @@ func (s *Store) Cancel(ctx context.Context, id uuid.UUID, at time.Time) (cancell
 		if err != nil {
 			return err
 		}
-		if cancelled = tag.RowsAffected() > 0; cancelled {
-			return announce(ctx, tx, id)
+		if cancelled = tag.RowsAffected() > 0; !cancelled {
+			return nil
 		}
-		return mustExist(ctx, tx, id)
+		after := before
+		after.status, after.authorized = Cancelled, false
+		if err := before.log(ctx, tx, audit.TenantCancel, id, before.fields(), after.fields()); err != nil {
+			return err
+		}
+		return announce(ctx, tx, id)
 	})
 	if err != nil {
 		return false, fmt.Errorf("cancel tenant %s: %w", id, err)
@@ -154,34 +173,25 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, u Update, ifVersion *i
 
 func (s *Store) update(ctx context.Context, id uuid.UUID, u Update, ifVersion *int64) (Tenant, error) {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		const lock = `SELECT authorized, disabled, name, version FROM tenants WHERE id = $1 FOR UPDATE`
-		var authorized, disabled bool
-		var name string
-		var version int64
-		err := tx.QueryRow(ctx, lock, id).Scan(&authorized, &disabled, &name, &version)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrNotFound
-		}
+		before, err := readAudited(ctx, tx, id, toChange)
 		if err != nil {
 			return err
 		}
-		if ifVersion != nil && *ifVersion != version {
+		if ifVersion != nil && *ifVersion != before.version {
 			return ErrVersion
 		}
-		switched := u.Disabled != nil && *u.Disabled != disabled
-		if u.Disabled != nil && !*u.Disabled && !authorized {
+		switched := u.Disabled != nil && *u.Disabled != before.disabled
+		if u.Disabled != nil && !*u.Disabled && !before.authorized {
 			return ErrCancelled
 		}
-		if u.Disabled != nil {
-			disabled = *u.Disabled
-		}
-		if u.Name != nil {
-			name = cut(*u.Name, maxName)
-		}
+		disabled, name := or(u.Disabled, before.disabled), cut(or(u.Name, before.name), maxName)
 		const q = `
 			UPDATE tenants SET disabled = $2, name = $3, version = version + 1, updated_at = now()
 			WHERE id = $1 AND ($4 OR (disabled, name) IS DISTINCT FROM ($2, $3))`
 		if _, err := tx.Exec(ctx, q, id, disabled, name, u.Beside); err != nil {
+			return err
+		}
+		if err := before.logUpdate(ctx, tx, id); err != nil {
 			return err
 		}
 		if switched {
@@ -198,23 +208,20 @@ func (s *Store) update(ctx context.Context, id uuid.UUID, u Update, ifVersion *i
 // Delete removes a tenant with all that hangs off it.
 func (s *Store) Delete(ctx context.Context, id uuid.UUID, ifVersion *int64) error {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
-		var suite wecom.SuiteID
-		var corp wecom.CorpID
-		var version int64
-		err := tx.QueryRow(ctx, `SELECT suite_id, corp_id, version FROM tenants WHERE id = $1 FOR UPDATE`, id).Scan(&suite, &corp, &version)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return ErrNotFound
-		}
+		gone, err := readAudited(ctx, tx, id, toRemove)
 		if err != nil {
 			return err
 		}
-		if ifVersion != nil && *ifVersion != version {
+		if ifVersion != nil && *ifVersion != gone.version {
 			return ErrVersion
+		}
+		if err := gone.log(ctx, tx, audit.TenantDelete, id, gone.fields(), nil); err != nil {
+			return err
 		}
 		if err := announce(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := changes.Append(ctx, tx, changes.NewTenant, string(suite)+"/"+string(corp)); err != nil {
+		if err := changes.Append(ctx, tx, changes.NewTenant, string(gone.suite)+"/"+string(gone.corp)); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM tenants WHERE id = $1`, id)
@@ -226,16 +233,12 @@ func (s *Store) Delete(ctx context.Context, id uuid.UUID, ifVersion *int64) erro
 	return nil
 }
 
-// mustExist tells an absent tenant from one that a condition left alone.
-func mustExist(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	var ok bool
-	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tenants WHERE id = $1)`, id).Scan(&ok); err != nil {
-		return err
+// or is what p points to, or another value where it points to nothing.
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
 	}
-	if !ok {
-		return ErrNotFound
-	}
-	return nil
+	return *p
 }
 
 // maxHosts is how many hosts are announced one by one.

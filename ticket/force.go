@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"suitesign/audit"
 )
 
 // Force has all of a tenant's credentials fetched again, even while they live: it
@@ -42,9 +44,23 @@ FROM refreshes r WHERE tenant_id = $1`
 	if !ok {
 		return fmt.Errorf("tenant %s: %w", id, ErrBudgetSpent)
 	}
-	const q = `UPDATE refreshes SET forced = true, due_at = to_timestamp(0) WHERE tenant_id = $1`
-	if _, err := r.Pool.Exec(ctx, q, id); err != nil {
+	err = pgx.BeginFunc(ctx, r.Pool, func(tx pgx.Tx) error { return force(ctx, tx, id) })
+	if err != nil {
 		return fmt.Errorf("force tenant %s: %w", id, err)
 	}
 	return nil
+}
+
+// force marks the tenant, and writes down who asked, unless somebody else has meanwhile.
+func force(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
+	const q = `UPDATE refreshes SET forced = true, due_at = to_timestamp(0) WHERE tenant_id = $1 AND NOT forced RETURNING suite_id`
+	e := audit.Entry{Action: audit.CredentialsRefresh, TargetID: id.String(), TenantID: id}
+	err := tx.QueryRow(ctx, q, id).Scan(&e.SuiteID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return audit.Append(ctx, tx, e)
 }

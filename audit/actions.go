@@ -1,0 +1,38 @@
+package audit
+
+// What can be done to what. A room that makes changes adds its own here, and
+// docs/api.md explains each (a test compares them).
+const (
+	SuiteCreate Action = "suite.create"
+	SuiteUpdate Action = "suite.update"
+	SuiteDelete Action = "suite.delete"
+
+	SuiteDomainCreate Action = "suite_domain.create"
+	SuiteDomainUpdate Action = "suite_domain.update"
+	SuiteDomainDelete Action = "suite_domain.delete"
+
+	TenantCreate    Action = "tenant.create" // of an internal suite, by an admin
+	TenantUpdate    Action = "tenant.update"
+	TenantDelete    Action = "tenant.delete"
+	TenantAuthorize Action = "tenant.authorize" // by WeCom, as the next three
+	TenantCancel    Action = "tenant.cancel"
+	TenantResetCode Action = "tenant.reset_permanent_code"
+	TenantAgents    Action = "tenant.replace_agents"
+
+	TenantDomainCreate Action = "tenant_domain.create"
+	TenantDomainUpdate Action = "tenant_domain.update"
+	TenantDomainDelete Action = "tenant_domain.delete"
+
+	TenantAliasCreate Action = "tenant_alias.create"
+	TenantAliasDelete Action = "tenant_alias.delete"
+
+	CredentialsRefresh Action = "credentials.refresh"
+	EventRetry         Action = "event.retry"
+
+	APIKeyCreate Action = "api_key.create"
+	APIKeyRevoke Action = "api_key.revoke"
+
+	KeyringCreate    Action = "keyring.create"
+	KeyringRotate    Action = "keyring.rotate"
+	KeyringReencrypt Action = "keyring.reencrypt"
+)
