@@ -30,7 +30,7 @@ const (
 	EventRetry         Action = "event.retry"
 
 	APIKeyCreate Action = "api_key.create"
-	APIKeyRevoke Action = "api_key.revoke"
+	APIKeyRevoke Action = "api_key.revoke" //nolint:gosec // the name of a deed
 
 	KeyringCreate    Action = "keyring.create"
 	KeyringRotate    Action = "keyring.rotate"

@@ -42,6 +42,11 @@ func From(ctx context.Context) Actor {
 	return Actor{Kind: System, Name: string(System)}
 }
 
+// AsSystem says that what follows the service does by itself.
+func AsSystem(ctx context.Context) context.Context {
+	return With(ctx, Actor{Kind: System, Name: string(System)})
+}
+
 // AsWeCom says that what follows is the platform's doing. Where the request is
 // known that brought it, its address and id stay.
 func AsWeCom(ctx context.Context) context.Context {

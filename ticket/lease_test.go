@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"suitesign/audit/audittest"
 	"suitesign/secret"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -177,8 +178,10 @@ func TestOnlyForcedRefreshesAreTold(t *testing.T) {
 	}
 	first := h.tickets(id)
 
-	must(t, r.Force(t.Context(), id))
-	must(t, r.Force(t.Context(), id)) // asked twice is asked once
+	audittest.Want(t, h.pool, func() {
+		must(t, r.Force(t.Context(), id))
+		must(t, r.Force(t.Context(), id)) // asked twice is asked once
+	}, "system credentials.refresh "+id.String()+" null null")
 	if got := h.run(r, h.replica()); got.OK != 1 {
 		t.Errorf("forced refresh: %+v, want one OK", got)
 	}
@@ -244,7 +247,7 @@ func TestBlockIsKept(t *testing.T) {
 	h.run(h.replica())
 	for range 6 {
 		r := h.replica()
-		wantErr(t, "Force", r.Force(t.Context(), id), ticket.ErrBudgetSpent)
+		audittest.Want(t, h.pool, func() { wantErr(t, "Force", r.Force(t.Context(), id), ticket.ErrBudgetSpent) })
 		must(t, r.Demand(t.Context(), id)) // agent_config is live
 		h.run(r)
 		h.pass(9 * time.Minute)

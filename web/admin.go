@@ -9,6 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"suitesign/audit"
 	"suitesign/secret"
 	"suitesign/signing/explain/known"
 	"suitesign/suite"
@@ -71,6 +72,7 @@ func (s *Server) authenticate(c *gin.Context) {
 	}
 	visitOf(c.Request.Context()).key = holder.Name
 	c.Set(holderKey, holder)
+	c.Request = c.Request.WithContext(audit.With(c.Request.Context(), actorOf(c.Request.Context(), holder)))
 	if err := s.countRequest(c, holder); err != nil {
 		s.fail(c, err)
 	}

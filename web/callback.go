@@ -81,7 +81,7 @@ func (s *Server) guardCallback(c *gin.Context, take func(context.Context) ([]byt
 	if wait, spent := s.forged.spent(v.ip, noSuite); spent && !s.Callbacks.Known(wecom.SuiteID(suiteID)) {
 		return tooMany(wait)
 	}
-	ctx, cancel := context.WithDeadline(c.Request.Context(), v.start.Add(callbackWithin))
+	ctx, cancel := context.WithDeadline(asWeCom(c.Request.Context()), v.start.Add(callbackWithin))
 	defer cancel()
 	answer, err := take(ctx)
 	switch {

@@ -105,7 +105,7 @@ func (s *Server) finishInstall(c *gin.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", suite.ErrState, err)
 	}
-	id, err := s.Installs.Finish(c.Request.Context(), suiteID(c), q["state"], cookie.Value, secret.New(q["auth_code"]))
+	id, err := s.Installs.Finish(asWeCom(c.Request.Context()), suiteID(c), q["state"], cookie.Value, secret.New(q["auth_code"]))
 	if err != nil {
 		return err
 	}

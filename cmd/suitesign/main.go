@@ -7,9 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"os/user"
+	"strconv"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"suitesign/audit"
 )
 
 // cli is the command line. Every command reads the same configuration, because
@@ -51,6 +55,7 @@ func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the first signal asks for an ordered stop, the second one ends the process
+	ctx = audit.With(ctx, operator())
 	k.BindTo(ctx, (*context.Context)(nil))
 	if err := k.Run(&c); err != nil {
 		if !errors.Is(err, errTold) {
@@ -59,6 +64,16 @@ func run(args []string) int {
 		return 1
 	}
 	return 0
+}
+
+// operator is who the audit log says it was: whoever is logged in. What the
+// service does, once it runs, it does by itself.
+func operator() audit.Actor {
+	name := "uid " + strconv.Itoa(os.Getuid()) // in a container nobody may have a name
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		name = u.Username
+	}
+	return audit.Actor{Kind: audit.CLI, Name: name}
 }
 
 // errTold ends a command that has already told its failure.

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
+	"suitesign/audit"
 	"suitesign/migrations"
 	"suitesign/secret"
 	"suitesign/web"
@@ -44,6 +45,7 @@ func (serveCmd) Run(ctx context.Context, c *cli) error {
 // waits with it, and either is better than to be refused.
 // What no waiting can heal (a schema out of range, a wrong master key) ends it.
 func serve(ctx context.Context, config Config, log *slog.Logger) error {
+	ctx = audit.AsSystem(ctx)
 	defer runtime.KeepAlive(make([]byte, ballast))
 	pools, err := openPools(config)
 	if err != nil {
