@@ -320,6 +320,9 @@ func TestContractAPIKeys(t *testing.T) {
 			t.Errorf("%s answers a damaged key with %d", r.name, status)
 		}
 	}
+	command(t, environ, 1, "there are: *", "apikey", "create", "odd", "--scope", "tenants:own")
+	command(t, environ, 0, "suitesign_", "apikey", "create", "narrow", "--scope", "tenants:read", "--scope", "events:read")
+	command(t, environ, 0, "events:read,tenants:read", "apikey", "list")
 	list := command(t, environ, 0, "terraform", "apikey", "list")
 	if strings.Contains(list, value) || !strings.Contains(list, id) || !strings.Contains(list, "active until") {
 		t.Errorf("apikey list tells a value, or not what is known:\n%s", list)

@@ -31,7 +31,12 @@ CREATE TABLE api_keys (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     expires_at timestamp with time zone,
     revoked_at timestamp with time zone,
-    last_used_at timestamp with time zone
+    last_used_at timestamp with time zone,
+    scopes text[] DEFAULT '{*}'::text[] NOT NULL,
+    suite_ids text[] DEFAULT '{}'::text[] NOT NULL COLLATE pg_catalog."C",
+    tenant_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    replaces uuid,
+    version bigint DEFAULT 1 NOT NULL
 );
 
 CREATE TABLE audit_log (

@@ -34,14 +34,14 @@ type API struct {
 
 // registerAdmin adds the admin API's routes to the admin listener. What is
 // under /v1 passes middlewares first, and so do the router's own 404 and 405: the
-// key comes before everything else, then its rate, then the contract, then its
-// Idempotency-Key.
+// key comes before everything else, then its rate and what it may do, then the
+// contract, then its Idempotency-Key.
 func (s *Server) registerAdmin(r gin.IRouter) {
 	r.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", api.YAML) })
 	if s.API == nil {
 		return
 	}
-	r.Use(s.authenticate, s.hold, s.validate, s.idempotent)
+	r.Use(s.authenticate, s.authorize, s.hold, s.validate, s.idempotent)
 	// Errors that the generated code finds itself are those of a request that
 	// validate let through (a time that no calendar has): it fails the same way.
 	strict := api.NewStrictHandlerWithOptions(&admin{API: s.API, server: s}, nil, api.StrictGinServerOptions{
@@ -71,20 +71,11 @@ func (s *Server) authenticate(c *gin.Context) {
 		return
 	}
 	visitOf(c.Request.Context()).key = holder.Name
-	c.Set(holderKey, holder)
-	c.Request = c.Request.WithContext(audit.With(c.Request.Context(), actorOf(c.Request.Context(), holder)))
+	ctx := audit.With(c.Request.Context(), actorOf(c.Request.Context(), holder))
+	c.Request = c.Request.WithContext(withHolder(ctx, holder))
 	if err := s.countRequest(c, holder); err != nil {
 		s.fail(c, err)
 	}
-}
-
-// holderKey is where a request under /v1 keeps who it comes from.
-const holderKey = "holder"
-
-// holderOf is who a request under /v1 comes from.
-func holderOf(c *gin.Context) apikey.Holder {
-	holder, _ := c.Value(holderKey).(apikey.Holder)
-	return holder
 }
 
 // bearer is the key that a request brings; the zero String where it brings none, or several.

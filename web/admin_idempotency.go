@@ -43,7 +43,7 @@ func (s *Server) idempotent(c *gin.Context) {
 		return
 	}
 	ctx := c.Request.Context()
-	turn, earlier, err := s.API.Idempotency.Begin(ctx, holderOf(c).ID, key, body.known())
+	turn, earlier, err := s.API.Idempotency.Begin(ctx, holderOf(ctx).ID, key, body.known())
 	if err != nil {
 		s.fail(c, err)
 		return

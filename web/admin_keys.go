@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/oapi-codegen/nullable"
 
+	"suitesign/secret"
 	"suitesign/web/api"
 	"suitesign/web/apikey"
 )
@@ -30,16 +31,18 @@ func (a *admin) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject)
 
 // CreateAPIKey answers POST /v1/api-keys.
 func (a *admin) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObject) (api.CreateAPIKeyResponseObject, error) {
-	key, value, err := a.Gate.Store.Create(requestContext(ctx), r.Body.Name, timeOrNil(r.Body.ExpiresAt))
+	ctx = requestContext(ctx)
+	by := holderOf(ctx).Grant
+	n := apikey.New{Name: r.Body.Name, Grant: by, ExpiresAt: timeOrNil(r.Body.ExpiresAt)}
+	if r.Body.Scopes != nil {
+		n.Scopes = convert(*r.Body.Scopes, func(s api.Scope) apikey.Scope { return apikey.Scope(s) })
+	}
+	key, value, err := a.Gate.Store.Create(ctx, by, n)
 	if err != nil {
 		return nil, err
 	}
 	return api.CreateAPIKey201JSONResponse{
-		Body: api.NewAPIKey{
-			ID: key.ID, Name: key.Name, Prefix: key.Prefix, CreatedAt: key.CreatedAt.UTC(), ExpiresAt: timeOrNull(key.ExpiresAt),
-			Key: ptr(value.Reveal()), // shown this once
-		},
-		Headers: api.CreateAPIKey201ResponseHeaders{Location: "/v1/api-keys/" + key.ID.String()},
+		Body: showNewKey(key, value), Headers: api.CreateAPIKey201ResponseHeaders{Location: "/v1/api-keys/" + key.ID.String()},
 	}, nil
 }
 
@@ -49,42 +52,80 @@ func (a *admin) GetAPIKey(ctx context.Context, r api.GetAPIKeyRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	return api.GetAPIKey200JSONResponse{Body: showKey(key), Headers: api.GetAPIKey200ResponseHeaders{ETag: etag(versionOf(key))}}, nil
+	return api.GetAPIKey200JSONResponse{Body: showKey(key), Headers: api.GetAPIKey200ResponseHeaders{ETag: etag(key.Version)}}, nil
+}
+
+// UpdateAPIKey answers PATCH /v1/api-keys/{key_id}.
+func (a *admin) UpdateAPIKey(ctx context.Context, r api.UpdateAPIKeyRequestObject) (api.UpdateAPIKeyResponseObject, error) {
+	ctx = requestContext(ctx)
+	key, err := a.Gate.Store.Update(ctx, holderOf(ctx).Grant, r.KeyID, apikey.Change{
+		Name: r.Body.Name, ExpiresAt: endOf(r.Body.ExpiresAt), IfVersion: ifMatch(r.Params.IfMatch),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateAPIKey200JSONResponse{Body: showKey(key), Headers: api.UpdateAPIKey200ResponseHeaders{ETag: etag(key.Version)}}, nil
+}
+
+// defaultOverlap is the contract's.
+const defaultOverlap = time.Hour
+
+// RotateAPIKey answers POST /v1/api-keys/{key_id}/rotate.
+func (a *admin) RotateAPIKey(ctx context.Context, r api.RotateAPIKeyRequestObject) (api.RotateAPIKeyResponseObject, error) {
+	ctx = requestContext(ctx)
+	rotation := apikey.Rotation{Overlap: defaultOverlap}
+	if r.Body != nil {
+		rotation.ExpiresAt = endOf(r.Body.ExpiresAt)
+		if r.Body.OverlapSeconds != nil {
+			rotation.Overlap = time.Duration(*r.Body.OverlapSeconds) * time.Second
+		}
+	}
+	key, value, err := a.Gate.Store.Rotate(ctx, holderOf(ctx).Grant, r.KeyID, rotation)
+	if err != nil {
+		return nil, err
+	}
+	return api.RotateAPIKey201JSONResponse{
+		Body: showNewKey(key, value), Headers: api.RotateAPIKey201ResponseHeaders{Location: "/v1/api-keys/" + key.ID.String()},
+	}, nil
 }
 
 // RevokeAPIKey answers DELETE /v1/api-keys/{key_id}.
 func (a *admin) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
-	if wanted := ifMatch(r.Params.IfMatch); wanted != nil {
-		key, err := a.Gate.Store.Get(requestContext(ctx), r.KeyID)
-		if err != nil {
-			return nil, err
-		}
-		if versionOf(key) != *wanted {
-			return nil, errVersion
-		}
-	}
-	if err := a.Gate.Store.Revoke(requestContext(ctx), r.KeyID); err != nil {
+	if err := a.Gate.Store.Revoke(requestContext(ctx), r.KeyID, ifMatch(r.Params.IfMatch)); err != nil {
 		return nil, err
 	}
 	return api.RevokeAPIKey204Response{}, nil
 }
 
-// versionOf is a key's version: nothing but its end changes it.
-func versionOf(k apikey.Key) int64 {
-	if k.RevokedAt != nil {
-		return 2
-	}
-	return 1
-}
-
 func showKey(k apikey.Key) api.APIKey {
 	return api.APIKey{
-		ID: k.ID, Name: k.Name, Prefix: k.Prefix, CreatedAt: k.CreatedAt.UTC(),
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: showScopes(k.Scopes), Replaces: orNull(deref(k.Replaces), k.Replaces != nil), CreatedAt: k.CreatedAt.UTC(),
 		ExpiresAt: timeOrNull(k.ExpiresAt), RevokedAt: timeOrNull(k.RevokedAt), LastUsedAt: timeOrNull(k.LastUsedAt),
 	}
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// showNewKey shows a key with its value, this once.
+func showNewKey(k apikey.Key, value secret.String) api.NewAPIKey {
+	return api.NewAPIKey{
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: showScopes(k.Scopes), Replaces: orNull(deref(k.Replaces), k.Replaces != nil),
+		CreatedAt: k.CreatedAt.UTC(), ExpiresAt: timeOrNull(k.ExpiresAt), Key: ptr(value.Reveal()),
+	}
+}
+
+func showScopes(scopes []apikey.Scope) []api.Scope {
+	return convert(scopes, func(s apikey.Scope) api.Scope { return api.Scope(s) })
+}
+
+// endOf is nil for an end that is not named, and never for null.
+func endOf(v nullable.Nullable[time.Time]) **time.Time {
+	if !v.IsSpecified() {
+		return nil
+	}
+	end := timeOrNil(v)
+	return &end
+}
 
 // timeOrNil is nil for a time that is absent or null.
 func timeOrNil(v nullable.Nullable[time.Time]) *time.Time {

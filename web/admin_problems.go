@@ -22,13 +22,15 @@ var (
 	errDomainNotFound = errors.New("no such domain")
 	errAliasNotFound  = errors.New("no such alias")
 	errEventNotFound  = errors.New("no such event")
-	errVersion        = errors.New("changed since that version")
+	errScope          = errors.New("the api key lacks a scope")
 )
 
 // adminProblems are what the admin API can refuse.
 var adminProblems = []row{
 	{errInvalidJSON, http.StatusBadRequest, "invalid_json", "Not JSON",
 		"The body is not one JSON object.", "请求体不是一个 JSON 对象。", 0},
+	{errScope, http.StatusForbidden, "insufficient_scope", "Scope needed",
+		"The API key may not do this.", "该 API key 没有所需的权限。", 0},
 	{errSuiteNotFound, http.StatusNotFound, "suite_not_found", "No such suite",
 		"There is no suite with this suite_id; case matters.", "没有该 suite_id 对应的套件（区分大小写）。", 0},
 	{errTenantNotFound, http.StatusNotFound, "tenant_not_found", "No such tenant",
@@ -43,6 +45,12 @@ var adminProblems = []row{
 		"There is no API key with this id.", "没有该 id 对应的 API key。", 0},
 	{apikey.ErrExpired, http.StatusBadRequest, "invalid_request", "Invalid request",
 		"expires_at is in the past.", "expires_at 已是过去的时间。", 0},
+	{apikey.ErrInactive, http.StatusConflict, "api_key_inactive", "API key inactive",
+		"The key is revoked or has expired. Make a new one.", "该 API key 已吊销或已过期，请创建新的。", 0},
+	{apikey.ErrReplaced, http.StatusConflict, "api_key_replaced", "API key was rotated",
+		"The key was rotated already. Rotate the key that replaces it, or make a new one.", "该 API key 已轮换过，请轮换替代它的 key，或创建新的。", 0},
+	{apikey.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
+		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{tenant.ErrConflict, http.StatusConflict, "corp_id_taken", "corp_id is taken",
 		"This corp_id names a tenant of the suite already, as its id or as an alias.", "该 corp_id 已是此套件中某个租户的 id 或别名。", 0},
 	{suite.ErrExists, http.StatusConflict, "suite_exists", "Suite exists",
@@ -65,8 +73,6 @@ var adminProblems = []row{
 	{idempotency.ErrReused, http.StatusUnprocessableEntity, "idempotency_key_reused", "Idempotency-Key used before",
 		"Another request was sent with this Idempotency-Key. Each request needs one of its own; only a repetition has the same.",
 		"该 Idempotency-Key 已用于另一个请求。每个请求须使用各自的 Idempotency-Key，只有重发同一请求时才可重复使用。", 0},
-	{errVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
-		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{ticket.ErrNoAuthorization, http.StatusConflict, "authorization_missing", "No authorization in force",
 		"There is no authorization to fetch credentials with; the corp has to install the suite again.",
 		"没有可用的授权，无法获取凭证，需要企业重新安装应用。", 0},
@@ -93,6 +99,10 @@ func inWords(r *http.Request, err error) error {
 			f.err = errInvalidRequest
 		}
 		return f
+	}
+	var beyond *apikey.BeyondError
+	if errors.As(err, &beyond) {
+		return beyondScope(beyond.Scope)
 	}
 	if errors.Is(err, apikey.ErrExpired) {
 		return fieldFault([]FieldError{{Pointer: "/expires_at", Detail: say(language, "must be a time to come", "须为将来的时间")}})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -23,6 +24,7 @@ type apikeyCmd struct {
 
 type apikeyCreateCmd struct {
 	Name    string         `arg:"" help:"What the key is for."`
+	Scope   []string       `help:"What the key may do: '*', or an area with ':read' or ':write', like tenants:read. May be repeated. Without it, everything." placeholder:"AREA:ACTION"`
 	Expires *time.Duration `help:"End of the key, from now, like 2160h. Without it the key does not expire."`
 }
 
@@ -33,6 +35,10 @@ var goodKeyName = regexp.MustCompile(`^[^\x00-\x1f\x7f]{1,100}$`)
 func (a apikeyCreateCmd) Run(ctx context.Context, c *cli) error {
 	if !goodKeyName.MatchString(a.Name) {
 		return errors.New("the name of a key is text of 1 to 100 characters")
+	}
+	grant, err := a.grant()
+	if err != nil {
+		return err
 	}
 	var expires *time.Time
 	if a.Expires != nil {
@@ -47,13 +53,37 @@ func (a apikeyCreateCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer pool.Close()
-	key, value, err := (&apikey.Store{Pool: pool}).Create(ctx, a.Name, expires)
+	key, value, err := (&apikey.Store{Pool: pool}).Create(ctx, apikey.Full(), apikey.New{Name: a.Name, Grant: grant, ExpiresAt: expires})
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "Made key %s (%s). This is the only time its value is shown:\n", key.ID, key.Name)
 	fmt.Println(value.Reveal())
 	return nil
+}
+
+// grant is what the key may do.
+func (a apikeyCreateCmd) grant() (apikey.Grant, error) {
+	if len(a.Scope) == 0 {
+		return apikey.Full(), nil
+	}
+	var g apikey.Grant
+	for _, text := range a.Scope {
+		scope := apikey.Scope(text)
+		if !scope.Known() {
+			return g, fmt.Errorf("--scope %q is none; there are: %s", text, strings.Join(texts(apikey.Scopes()), " "))
+		}
+		g.Scopes = append(g.Scopes, scope)
+	}
+	return g, nil
+}
+
+func texts[T ~string](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
 }
 
 type apikeyListCmd struct{}
@@ -67,7 +97,7 @@ func (apikeyListCmd) Run(ctx context.Context, c *cli) error {
 	defer pool.Close()
 	store := &apikey.Store{Pool: pool}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPREFIX\tNAME\tSTATE\tLAST USED")
+	fmt.Fprintln(w, "ID\tPREFIX\tNAME\tSCOPES\tSTATE\tLAST USED")
 	before := uuid.Max
 	const page = 200
 	for {
@@ -76,7 +106,7 @@ func (apikeyListCmd) Run(ctx context.Context, c *cli) error {
 			return err
 		}
 		for _, k := range keys {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, keyState(k), moment(k.LastUsedAt))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, strings.Join(texts(k.Scopes), ","), keyState(k), moment(k.LastUsedAt))
 			before = k.ID
 		}
 		if len(keys) < page {
@@ -96,7 +126,7 @@ func (a apikeyRevokeCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer pool.Close()
-	if err := (&apikey.Store{Pool: pool}).Revoke(ctx, a.ID); err != nil {
+	if err := (&apikey.Store{Pool: pool}).Revoke(ctx, a.ID, nil); err != nil {
 		return err
 	}
 	fmt.Printf("Revoked %s. Every replica refuses it within two seconds.\n", a.ID)

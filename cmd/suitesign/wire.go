@@ -31,6 +31,7 @@ type house struct {
 	worker      *suite.Worker
 	refresher   *ticket.Refresher
 	idempotency *idempotency.Store
+	gate        *apikey.Gate
 	log         *slog.Logger
 
 	warnOfSuites func(context.Context) []string
@@ -72,13 +73,14 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	a.metrics.WatchDirectory(directory.Stats)
 	a.metrics.WatchPool("serving", serving.Stat)
 	a.metrics.WatchPool("working", working.Stat)
+	h.gate = &apikey.Gate{Store: &apikey.Store{Pool: serving}, Bootstrap: c.BootstrapAPIKey}
 	h.server = &web.Server{
 		Signer:            signer,
 		Callbacks:         callbacks,
 		Installs:          &suite.Installs{Store: suites, WeCom: platform, Tokens: tokens, Exchanger: exchanger, PublicURL: c.PublicURL, InstallURL: c.WeCom.InstallURL, Log: a.log},
 		VerificationFiles: tenants,
 		API: &web.API{
-			Gate:   &apikey.Gate{Store: &apikey.Store{Pool: serving}, Bootstrap: c.BootstrapAPIKey},
+			Gate:   h.gate,
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
 			Known:       &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory},
 			Idempotency: h.idempotency,

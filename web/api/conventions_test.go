@@ -19,7 +19,7 @@ func TestConventions(t *testing.T) {
 		reads := item.Get != nil && header(item.Get, http.StatusOK, "ETag") != nil
 		for method, op := range item.Operations() {
 			o := operation{t, method + " " + path, op}
-			for _, status := range []int{400, 401, 429, 500, 503} {
+			for _, status := range []int{400, 401, 403, 429, 500, 503} {
 				o.answers(status)
 			}
 			if op.RequestBody != nil {

@@ -123,6 +123,96 @@ func (e RegistrationKind) Valid() bool {
 	}
 }
 
+// Defines values for Scope.
+const (
+	Asterisk         Scope = "*"
+	AuditRead        Scope = "audit:read"
+	AuditWrite       Scope = "audit:write"
+	CredentialsRead  Scope = "credentials:read"
+	CredentialsWrite Scope = "credentials:write"
+	DomainsRead      Scope = "domains:read"
+	DomainsWrite     Scope = "domains:write"
+	EventsRead       Scope = "events:read"
+	EventsWrite      Scope = "events:write"
+	ExplainRead      Scope = "explain:read"
+	ExplainWrite     Scope = "explain:write"
+	ImportsRead      Scope = "imports:read"
+	ImportsWrite     Scope = "imports:write"
+	KeysRead         Scope = "keys:read"
+	KeysWrite        Scope = "keys:write"
+	ReportsRead      Scope = "reports:read"
+	ReportsWrite     Scope = "reports:write"
+	StatsRead        Scope = "stats:read"
+	StatsWrite       Scope = "stats:write"
+	SuitesRead       Scope = "suites:read"
+	SuitesWrite      Scope = "suites:write"
+	TenantsRead      Scope = "tenants:read"
+	TenantsWrite     Scope = "tenants:write"
+	TokensRead       Scope = "tokens:read"
+	WebhooksRead     Scope = "webhooks:read"
+	WebhooksWrite    Scope = "webhooks:write"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case Asterisk:
+		return true
+	case AuditRead:
+		return true
+	case AuditWrite:
+		return true
+	case CredentialsRead:
+		return true
+	case CredentialsWrite:
+		return true
+	case DomainsRead:
+		return true
+	case DomainsWrite:
+		return true
+	case EventsRead:
+		return true
+	case EventsWrite:
+		return true
+	case ExplainRead:
+		return true
+	case ExplainWrite:
+		return true
+	case ImportsRead:
+		return true
+	case ImportsWrite:
+		return true
+	case KeysRead:
+		return true
+	case KeysWrite:
+		return true
+	case ReportsRead:
+		return true
+	case ReportsWrite:
+		return true
+	case StatsRead:
+		return true
+	case StatsWrite:
+		return true
+	case SuitesRead:
+		return true
+	case SuitesWrite:
+		return true
+	case TenantsRead:
+		return true
+	case TenantsWrite:
+		return true
+	case TokensRead:
+		return true
+	case WebhooksRead:
+		return true
+	case WebhooksWrite:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SignedByKind.
 const (
 	SignedByKindAccessToken SignedByKind = "access_token"
@@ -294,8 +384,14 @@ type APIKey struct {
 	// Example: suitesign_a1B2c3D4
 	Prefix string `json:"prefix"`
 
+	// Replaces The key that this one was made to replace; null where there is none.
+	Replaces nullable.Nullable[openapi_types.UUID] `json:"replaces"`
+
 	// RevokedAt When it was revoked; null where it was not.
 	RevokedAt nullable.Nullable[time.Time] `json:"revoked_at"`
+
+	// Scopes What the key may do.
+	Scopes []Scope `json:"scopes"`
 }
 
 // APIKeyCreate A new key.
@@ -307,6 +403,9 @@ type APIKeyCreate struct {
 	//
 	// Example: terraform
 	Name string `json:"name"`
+
+	// Scopes What the key may do; absent, what the key may do that makes it.
+	Scopes *[]Scope `json:"scopes,omitempty"`
 }
 
 // APIKeyList A page of keys.
@@ -316,6 +415,28 @@ type APIKeyList struct {
 
 	// NextCursor What to pass as `cursor` for the next page; null on the last one.
 	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+}
+
+// APIKeyPatch What is to change of a key.
+type APIKeyPatch struct {
+	// ExpiresAt Until when it is valid, a time to come; null means until it is revoked.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
+
+	// Name What the key is for.
+	//
+	// Example: terraform
+	Name *string `json:"name,omitempty"`
+}
+
+// APIKeyRotate How a key is replaced.
+type APIKeyRotate struct {
+	// ExpiresAt Until when the new key is valid; null means until it is revoked. Absent, it lives as long as the old one was made to, counted from now.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at,omitempty"`
+
+	// OverlapSeconds How long the old key stays valid; an hour unless given, 0 ends it at once. A key that ends earlier still does.
+	//
+	// Example: 3600
+	OverlapSeconds *int32 `json:"overlap_seconds,omitempty"`
 }
 
 // Agent An app of the suite in the corp.
@@ -767,6 +888,12 @@ type NewAPIKey struct {
 	// Example: suitesign_a1B2c3D4
 	Prefix string `json:"prefix"`
 
+	// Replaces The key that this one was made to replace; null where there is none.
+	Replaces nullable.Nullable[openapi_types.UUID] `json:"replaces"`
+
+	// Scopes What the key may do.
+	Scopes []Scope `json:"scopes"`
+
 	// SecretShown True where this answer repeats an earlier one by its `Idempotency-Key`: the secret that that one showed is left out.
 	//
 	//
@@ -786,6 +913,12 @@ type ProviderCorpID = string
 //
 // Example: agent
 type RegistrationKind string
+
+// Scope What a key may do: read or write in one area of the API. `write` implies `read`; `*` is everything. `tokens:read`, which hands out access_tokens, is in no
+// other scope but `*`.
+//
+// Example: tenants:read
+type Scope string
 
 // SecretShown True where this answer repeats an earlier one by its `Idempotency-Key`: the secret that that one showed is left out.
 //
@@ -1235,6 +1368,11 @@ type OfDomain = string
 // Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
 type OfEvent = ID
 
+// OfKey An id that this service gave (a UUIDv7, in lower case).
+//
+// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+type OfKey = ID
+
 // OfSuite The suite_id as WeCom shows it; for a suite of the kind `internal` a name of the admin's choice. Case matters.
 //
 // Example: ww1234567890abcdef
@@ -1271,6 +1409,19 @@ type RevokeAPIKeyParams struct {
 type GetAPIKeyParams struct {
 	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateAPIKeyParams defines parameters for UpdateAPIKey.
+type UpdateAPIKeyParams struct {
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// RotateAPIKeyParams defines parameters for RotateAPIKey.
+type RotateAPIKeyParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -1461,6 +1612,12 @@ type PutTenantDomainParams struct {
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
 type CreateAPIKeyJSONRequestBody = APIKeyCreate
 
+// UpdateAPIKeyJSONRequestBody defines body for UpdateAPIKey for application/json ContentType.
+type UpdateAPIKeyJSONRequestBody = APIKeyPatch
+
+// RotateAPIKeyJSONRequestBody defines body for RotateAPIKey for application/json ContentType.
+type RotateAPIKeyJSONRequestBody = APIKeyRotate
+
 // ExplainJSONRequestBody defines body for Explain for application/json ContentType.
 type ExplainJSONRequestBody = ExplainRequest
 
@@ -1492,10 +1649,16 @@ type ServerInterface interface {
 	CreateAPIKey(c *gin.Context, params CreateAPIKeyParams)
 	// RevokeAPIKey Revoke an API key
 	// (DELETE /v1/api-keys/{key_id})
-	RevokeAPIKey(c *gin.Context, keyID ID, params RevokeAPIKeyParams)
+	RevokeAPIKey(c *gin.Context, keyID OfKey, params RevokeAPIKeyParams)
 	// GetAPIKey Read an API key
 	// (GET /v1/api-keys/{key_id})
-	GetAPIKey(c *gin.Context, keyID ID, params GetAPIKeyParams)
+	GetAPIKey(c *gin.Context, keyID OfKey, params GetAPIKeyParams)
+	// UpdateAPIKey Rename an API key or move its end
+	// (PATCH /v1/api-keys/{key_id})
+	UpdateAPIKey(c *gin.Context, keyID OfKey, params UpdateAPIKeyParams)
+	// RotateAPIKey Replace an API key
+	// (POST /v1/api-keys/{key_id}/rotate)
+	RotateAPIKey(c *gin.Context, keyID OfKey, params RotateAPIKeyParams)
 	// ListEvents List callbacks
 	// (GET /v1/events)
 	ListEvents(c *gin.Context, params ListEventsParams)
@@ -1667,7 +1830,7 @@ func (siw *ServerInterfaceWrapper) RevokeAPIKey(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "key_id" -------------
-	var keyID ID
+	var keyID OfKey
 
 	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
 	if err != nil {
@@ -1716,7 +1879,7 @@ func (siw *ServerInterfaceWrapper) GetAPIKey(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "key_id" -------------
-	var keyID ID
+	var keyID OfKey
 
 	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
 	if err != nil {
@@ -1756,6 +1919,104 @@ func (siw *ServerInterfaceWrapper) GetAPIKey(c *gin.Context) {
 	}
 
 	siw.Handler.GetAPIKey(c, keyID, params)
+}
+
+// UpdateAPIKey operation middleware
+func (siw *ServerInterfaceWrapper) UpdateAPIKey(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyID OfKey
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateAPIKeyParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.UpdateAPIKey(c, keyID, params)
+}
+
+// RotateAPIKey operation middleware
+func (siw *ServerInterfaceWrapper) RotateAPIKey(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "key_id" -------------
+	var keyID OfKey
+
+	err = runtime.BindStyledParameterWithOptions("simple", "key_id", c.Param("key_id"), &keyID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateAPIKeyParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RotateAPIKey(c, keyID, params)
 }
 
 // ListEvents operation middleware
@@ -3056,6 +3317,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.POST(options.BaseURL+"/v1/api-keys", wrapper.CreateAPIKey)
 	router.DELETE(options.BaseURL+"/v1/api-keys/:key_id", wrapper.RevokeAPIKey)
 	router.GET(options.BaseURL+"/v1/api-keys/:key_id", wrapper.GetAPIKey)
+	router.PATCH(options.BaseURL+"/v1/api-keys/:key_id", wrapper.UpdateAPIKey)
+	router.POST(options.BaseURL+"/v1/api-keys/:key_id/rotate", wrapper.RotateAPIKey)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent)
 	router.POST(options.BaseURL+"/v1/events/:event_id/retry", wrapper.RetryEvent)
@@ -3138,7 +3401,7 @@ func (response CreateAPIKey201JSONResponse) VisitCreateAPIKeyResponse(w http.Res
 }
 
 type RevokeAPIKeyRequestObject struct {
-	KeyID  ID `json:"key_id"`
+	KeyID  OfKey `json:"key_id"`
 	Params RevokeAPIKeyParams
 }
 
@@ -3155,7 +3418,7 @@ func (response RevokeAPIKey204Response) VisitRevokeAPIKeyResponse(w http.Respons
 }
 
 type GetAPIKeyRequestObject struct {
-	KeyID  ID `json:"key_id"`
+	KeyID  OfKey `json:"key_id"`
 	Params GetAPIKeyParams
 }
 
@@ -3181,6 +3444,70 @@ func (response GetAPIKey200JSONResponse) VisitGetAPIKeyResponse(w http.ResponseW
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateAPIKeyRequestObject struct {
+	KeyID  OfKey `json:"key_id"`
+	Params UpdateAPIKeyParams
+	Body   *UpdateAPIKeyJSONRequestBody
+}
+
+type UpdateAPIKeyResponseObject interface {
+	VisitUpdateAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type UpdateAPIKey200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateAPIKey200JSONResponse struct {
+	Body    APIKey
+	Headers UpdateAPIKey200ResponseHeaders
+}
+
+func (response UpdateAPIKey200JSONResponse) VisitUpdateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateAPIKeyRequestObject struct {
+	KeyID  OfKey `json:"key_id"`
+	Params RotateAPIKeyParams
+	Body   *RotateAPIKeyJSONRequestBody
+}
+
+type RotateAPIKeyResponseObject interface {
+	VisitRotateAPIKeyResponse(w http.ResponseWriter) error
+}
+
+type RotateAPIKey201ResponseHeaders struct {
+	Location string
+}
+
+type RotateAPIKey201JSONResponse struct {
+	Body    NewAPIKey
+	Headers RotateAPIKey201ResponseHeaders
+}
+
+func (response RotateAPIKey201JSONResponse) VisitRotateAPIKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3865,6 +4192,12 @@ type StrictServerInterface interface {
 	// GetAPIKey Read an API key
 	// (GET /v1/api-keys/{key_id})
 	GetAPIKey(ctx context.Context, request GetAPIKeyRequestObject) (GetAPIKeyResponseObject, error)
+	// UpdateAPIKey Rename an API key or move its end
+	// (PATCH /v1/api-keys/{key_id})
+	UpdateAPIKey(ctx context.Context, request UpdateAPIKeyRequestObject) (UpdateAPIKeyResponseObject, error)
+	// RotateAPIKey Replace an API key
+	// (POST /v1/api-keys/{key_id}/rotate)
+	RotateAPIKey(ctx context.Context, request RotateAPIKeyRequestObject) (RotateAPIKeyResponseObject, error)
 	// ListEvents List callbacks
 	// (GET /v1/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -4073,7 +4406,7 @@ func (sh *strictHandler) CreateAPIKey(ctx *gin.Context, params CreateAPIKeyParam
 }
 
 // RevokeAPIKey operation middleware
-func (sh *strictHandler) RevokeAPIKey(ctx *gin.Context, keyID ID, params RevokeAPIKeyParams) {
+func (sh *strictHandler) RevokeAPIKey(ctx *gin.Context, keyID OfKey, params RevokeAPIKeyParams) {
 	var request RevokeAPIKeyRequestObject
 
 	request.KeyID = keyID
@@ -4100,7 +4433,7 @@ func (sh *strictHandler) RevokeAPIKey(ctx *gin.Context, keyID ID, params RevokeA
 }
 
 // GetAPIKey operation middleware
-func (sh *strictHandler) GetAPIKey(ctx *gin.Context, keyID ID, params GetAPIKeyParams) {
+func (sh *strictHandler) GetAPIKey(ctx *gin.Context, keyID OfKey, params GetAPIKeyParams) {
 	var request GetAPIKeyRequestObject
 
 	request.KeyID = keyID
@@ -4119,6 +4452,99 @@ func (sh *strictHandler) GetAPIKey(ctx *gin.Context, keyID ID, params GetAPIKeyP
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(GetAPIKeyResponseObject); ok {
 		if err := validResponse.VisitGetAPIKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateAPIKey operation middleware
+func (sh *strictHandler) UpdateAPIKey(ctx *gin.Context, keyID OfKey, params UpdateAPIKeyParams) {
+	var request UpdateAPIKeyRequestObject
+
+	request.KeyID = keyID
+	request.Params = params
+
+	var body UpdateAPIKeyJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateAPIKey(ctx, request.(UpdateAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(UpdateAPIKeyResponseObject); ok {
+		if err := validResponse.VisitUpdateAPIKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RotateAPIKey operation middleware
+func (sh *strictHandler) RotateAPIKey(ctx *gin.Context, keyID OfKey, params RotateAPIKeyParams) {
+	var request RotateAPIKeyRequestObject
+
+	request.KeyID = keyID
+	request.Params = params
+
+	var body RotateAPIKeyJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(ctx, err)
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateAPIKey(ctx, request.(RotateAPIKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateAPIKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RotateAPIKeyResponseObject); ok {
+		if err := validResponse.VisitRotateAPIKeyResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

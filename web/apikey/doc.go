@@ -16,6 +16,15 @@
 // request on, and an admin API that cannot reach its database could do nothing
 // with a cached key anyway.
 //
+// A key has a [Grant]: scopes say what it may do, and it may be bound to suites
+// or tenants, of which it then sees nothing but these. A grant never changes, and
+// nobody hands out more than they have. A key is replaced by rotating it: there is
+// a new one with the same grant, and the old one ends when both have been valid
+// for a while.
+//
+// When a key was used last is kept in memory and written by the heartbeat, for all
+// keys at once.
+//
 // The bootstrap key comes from the configuration, is valid while it is set, and
 // is in no table: it is how the first key is made.
 package apikey

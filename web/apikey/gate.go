@@ -33,23 +33,30 @@ func CheckBootstrap(v secret.String) error {
 type Gate struct {
 	Store     *Store        // the keys that were made
 	Bootstrap secret.String // valid while set; one that CheckBootstrap refuses opens nothing
+
+	used uses
 }
 
 // Holder is who a request comes from.
 type Holder struct {
 	ID   uuid.UUID // the key's; zero for the bootstrap key
 	Name string    // the key's; "bootstrap" for the bootstrap key
+	Grant
 }
 
 // Admit answers with the holder of a key, or ErrRefused.
 func (g *Gate) Admit(ctx context.Context, key secret.String) (Holder, error) {
 	if g.isBootstrap(key) {
-		return Holder{Name: "bootstrap"}, nil
+		return Holder{Name: "bootstrap", Grant: Full()}, nil
 	}
 	if !WellFormed(key) {
 		return Holder{}, ErrRefused
 	}
-	return g.Store.use(ctx, hashOf(key))
+	holder, err := g.Store.find(ctx, hashOf(key))
+	if err == nil {
+		g.used.note(holder.ID)
+	}
+	return holder, err
 }
 
 // isBootstrap compares hashes, so that the time it takes tells nothing about

@@ -13,66 +13,111 @@ import (
 	"suitesign/secret"
 )
 
-// ErrNotFound is returned where no key has that id.
-var ErrNotFound = errors.New("no such api key")
-
-// ErrExpired is returned for a new key that would be expired from the start.
-var ErrExpired = errors.New("expires in the past")
+var (
+	// ErrNotFound is returned where no key has that id.
+	ErrNotFound = errors.New("no such api key")
+	// ErrExpired is returned for a time that would end a key in the past.
+	ErrExpired = errors.New("expires in the past")
+	// ErrInactive is returned for a change of a key that is revoked or expired.
+	ErrInactive = errors.New("api key is revoked or expired")
+	// ErrReplaced is returned for a key that was rotated before: its successor is the one to rotate.
+	ErrReplaced = errors.New("api key was rotated already")
+	// ErrVersion is returned where a key has changed since the version that the caller has seen.
+	ErrVersion = errors.New("api key has changed meanwhile")
+	// ErrScope is returned for a scope that there is none of.
+	ErrScope = errors.New("no such scope")
+)
 
 // Key is what is known about a key; its value is not.
 type Key struct {
-	ID         uuid.UUID
-	Name       string
+	ID   uuid.UUID
+	Name string
+	Grant
 	Prefix     string // how it begins
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time // nil: never
 	RevokedAt  *time.Time // nil: it is not
 	LastUsedAt *time.Time // to within a minute; nil: never
+	Replaces   *uuid.UUID // the key that it was made to replace; nil: none
+	Version    int64
 }
 
-const keyColumns = `id, name, prefix, created_at, expires_at, revoked_at, last_used_at`
+const keyColumns = `id, name, scopes, suite_ids, tenant_ids, prefix, created_at, expires_at, revoked_at, last_used_at, replaces, version`
+
+func scanKey(row pgx.CollectableRow) (k Key, err error) {
+	err = row.Scan(&k.ID, &k.Name, &k.Scopes, &k.SuiteIDs, &k.TenantIDs, &k.Prefix, &k.CreatedAt, &k.ExpiresAt,
+		&k.RevokedAt, &k.LastUsedAt, &k.Replaces, &k.Version)
+	return k, err
+}
 
 // Store keeps the keys.
 type Store struct {
 	Pool *pgxpool.Pool
 }
 
-// Create makes a key. Its value is in this answer and nowhere else. ErrExpired.
-func (s *Store) Create(ctx context.Context, name string, expiresAt *time.Time) (Key, secret.String, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Key{}, secret.String{}, fmt.Errorf("create api key: %w", err)
-	}
-	value := generate()
-	const q = `
-INSERT INTO api_keys (id, name, prefix, hash, expires_at)
-SELECT $1, $2, $3, $4, $5::timestamptz
-WHERE $5::timestamptz IS NULL OR $5::timestamptz > now()
-RETURNING ` + keyColumns
-	rows, err := s.Pool.Query(ctx, q, id, name, prefixOf(value), hashOf(value), expiresAt)
-	if err != nil {
-		return Key{}, secret.String{}, fmt.Errorf("create api key: %w", err)
-	}
-	key, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Key])
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = ErrExpired
-	}
+// New is a key to be made.
+type New struct {
+	Name string
+	Grant
+	ExpiresAt *time.Time // nil: never
+}
+
+// Create makes a key in the name of somebody who has the grant by. Its value is in
+// this answer and nowhere else. ErrScope, BeyondError, ErrExpired.
+func (s *Store) Create(ctx context.Context, by Grant, n New) (Key, secret.String, error) {
+	key, value, err := s.create(ctx, s.Pool, by, n, nil)
 	if err != nil {
 		return Key{}, secret.String{}, fmt.Errorf("create api key: %w", err)
 	}
 	return key, value, nil
 }
 
-// Get finds a key. ErrNotFound.
-func (s *Store) Get(ctx context.Context, id uuid.UUID) (Key, error) {
-	rows, err := s.Pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = $1`, id)
-	if err != nil {
-		return Key{}, fmt.Errorf("api key %s: %w", id, err)
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func (s *Store) create(ctx context.Context, q querier, by Grant, n New, replaces *uuid.UUID) (Key, secret.String, error) {
+	for _, scope := range n.Scopes {
+		if !scope.Known() {
+			return Key{}, secret.String{}, ErrScope
+		}
 	}
-	key, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Key])
+	if scope := by.missing(n.Grant); scope != "" {
+		return Key{}, secret.String{}, &BeyondError{Scope: scope}
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return Key{}, secret.String{}, err
+	}
+	value := generate()
+	const stmt = `
+INSERT INTO api_keys (id, name, prefix, hash, expires_at, scopes, replaces)
+SELECT $1, $2, $3, $4, $5::timestamptz, $6, $7
+WHERE $5::timestamptz IS NULL OR $5::timestamptz > now()
+RETURNING ` + keyColumns
+	key, err := one(q.Query(ctx, stmt, id, n.Name, prefixOf(value), hashOf(value), n.ExpiresAt, tidy(n.Scopes), replaces))
+	if errors.Is(err, ErrNotFound) {
+		err = ErrExpired
+	}
+	return key, value, err
+}
+
+// one is the one row that was asked for. ErrNotFound.
+func one(rows pgx.Rows, err error) (Key, error) {
+	if err != nil {
+		return Key{}, err
+	}
+	key, err := pgx.CollectExactlyOneRow(rows, scanKey)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotFound
 	}
+	return key, err
+}
+
+// Get finds a key. ErrNotFound.
+func (s *Store) Get(ctx context.Context, id uuid.UUID) (Key, error) {
+	key, err := one(s.Pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = $1`, id))
 	if err != nil {
 		return Key{}, fmt.Errorf("api key %s: %w", id, err)
 	}
@@ -86,39 +131,43 @@ func (s *Store) List(ctx context.Context, before uuid.UUID, limit int) ([]Key, e
 	if err != nil {
 		return nil, fmt.Errorf("list api keys: %w", err)
 	}
-	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Key])
+	keys, err := pgx.CollectRows(rows, scanKey)
 	if err != nil {
 		return nil, fmt.Errorf("list api keys: %w", err)
 	}
 	return keys, nil
 }
 
-// Revoke ends a key for good; one that is revoked already stays as it is. ErrNotFound.
-func (s *Store) Revoke(ctx context.Context, id uuid.UUID) error {
-	tag, err := s.Pool.Exec(ctx, `UPDATE api_keys SET revoked_at = COALESCE(revoked_at, now()) WHERE id = $1`, id)
+// Revoke ends a key for good; one that is revoked already stays as it is. Whoever
+// may write keys may end any: to take away is not to give. ifVersion, unless nil,
+// is the version that the caller has seen. ErrNotFound, ErrVersion.
+func (s *Store) Revoke(ctx context.Context, id uuid.UUID, ifVersion *int64) error {
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) error {
+		key, err := one(tx.Query(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id = $1 FOR UPDATE`, id))
+		switch {
+		case err != nil:
+			return err
+		case ifVersion != nil && *ifVersion != key.Version:
+			return ErrVersion
+		case key.RevokedAt != nil:
+			return nil
+		}
+		_, err = tx.Exec(ctx, `UPDATE api_keys SET revoked_at = now(), version = version + 1 WHERE id = $1`, id)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("revoke api key %s: %w", id, err)
-	}
-	if tag.RowsAffected() == 0 {
-		return fmt.Errorf("revoke api key %s: %w", id, ErrNotFound)
 	}
 	return nil
 }
 
-// use finds the holder of the key with this hash and notes, at most once a
-// minute, that it was used. ErrRefused.
-func (s *Store) use(ctx context.Context, hash []byte) (Holder, error) {
+// find finds the holder of the key with this hash. ErrRefused.
+func (s *Store) find(ctx context.Context, hash []byte) (Holder, error) {
 	const q = `
-WITH valid AS (
-	SELECT id, name, last_used_at FROM api_keys
-	WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
-), noted AS (
-	UPDATE api_keys SET last_used_at = now() FROM valid
-	WHERE api_keys.id = valid.id AND (valid.last_used_at IS NULL OR valid.last_used_at < now() - interval '1 minute')
-)
-SELECT id, name FROM valid`
+SELECT id, name, scopes, suite_ids, tenant_ids FROM api_keys
+WHERE hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
 	var h Holder
-	err := s.Pool.QueryRow(ctx, q, hash).Scan(&h.ID, &h.Name)
+	err := s.Pool.QueryRow(ctx, q, hash).Scan(&h.ID, &h.Name, &h.Scopes, &h.SuiteIDs, &h.TenantIDs)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return Holder{}, ErrRefused
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 
 	"suitesign/migrations/pgtest"
@@ -24,7 +25,7 @@ func open(t *testing.T) *apikey.Gate {
 
 func create(t *testing.T, g *apikey.Gate, name string) (apikey.Key, secret.String) {
 	t.Helper()
-	key, value, err := g.Store.Create(t.Context(), name, nil)
+	key, value, err := g.Store.Create(t.Context(), apikey.Full(), apikey.New{Name: name, Grant: apikey.Full()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,10 +38,11 @@ func TestAKeyOpensTheGateUntilItIsRevoked(t *testing.T) {
 	key, value := create(t, g, "ci")
 
 	got, err := g.Admit(ctx, value)
-	if want := (apikey.Holder{ID: key.ID, Name: "ci"}); err != nil || got != want {
-		t.Fatalf("Admit(new key) = %v, %v; want %v", got, err, want)
+	want := apikey.Holder{ID: key.ID, Name: "ci", Grant: apikey.Full()}
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+		t.Fatalf("Admit(new key) = %v (-want +got):\n%s", err, diff)
 	}
-	if err := g.Store.Revoke(ctx, key.ID); err != nil {
+	if err := g.Store.Revoke(ctx, key.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.Admit(ctx, value); !errors.Is(err, apikey.ErrRefused) {
@@ -50,7 +52,7 @@ func TestAKeyOpensTheGateUntilItIsRevoked(t *testing.T) {
 	if err != nil || first.RevokedAt == nil {
 		t.Fatalf("Get(revoked key) = %+v, %v; want the time it was revoked", first, err)
 	}
-	if err := g.Store.Revoke(ctx, key.ID); err != nil {
+	if err := g.Store.Revoke(ctx, key.ID, nil); err != nil {
 		t.Errorf("Revoke again = %v, want nil", err)
 	}
 	if again, _ := g.Store.Get(ctx, key.ID); !again.RevokedAt.Equal(*first.RevokedAt) {
@@ -77,11 +79,11 @@ func TestAnExpiredKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	g, ctx := open(t), t.Context()
 	past := time.Now().Add(-time.Hour)
-	if _, _, err := g.Store.Create(ctx, "late", &past); !errors.Is(err, apikey.ErrExpired) {
+	if _, _, err := g.Store.Create(ctx, apikey.Full(), apikey.New{Name: "late", Grant: apikey.Full(), ExpiresAt: &past}); !errors.Is(err, apikey.ErrExpired) {
 		t.Errorf("Create(expires an hour ago) = %v, want ErrExpired", err)
 	}
 	future := time.Now().Add(time.Hour)
-	key, value, err := g.Store.Create(ctx, "short", &future)
+	key, value, err := g.Store.Create(ctx, apikey.Full(), apikey.New{Name: "short", Grant: apikey.Full(), ExpiresAt: &future})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +101,7 @@ func TestAnExpiredKeyIsRefused(t *testing.T) {
 func TestBootstrapKey(t *testing.T) {
 	t.Parallel()
 	g := open(t)
-	if got, err := g.Admit(t.Context(), secret.New(bootstrap)); err != nil || got != (apikey.Holder{Name: "bootstrap"}) {
+	if got, err := g.Admit(t.Context(), secret.New(bootstrap)); err != nil || !cmp.Equal(got, apikey.Holder{Name: "bootstrap", Grant: apikey.Full()}) {
 		t.Errorf("Admit(bootstrap key) = %v, %v", got, err)
 	}
 	for _, tt := range []struct {
@@ -122,30 +124,56 @@ func TestBootstrapKey(t *testing.T) {
 	}
 }
 
-func TestLastUsedIsWrittenOnceAMinute(t *testing.T) {
+// A request costs no write: the beat writes for all of them.
+func TestLastUsedIsWrittenByTheBeat(t *testing.T) {
 	t.Parallel()
 	g, ctx := open(t), t.Context()
 	key, value := create(t, g, "ci")
-	used := func() time.Time {
+	idle, _ := create(t, g, "idle")
+	lastUsed := func(key apikey.Key) *time.Time {
 		t.Helper()
+		got, err := g.Store.Get(ctx, key.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got.LastUsedAt
+	}
+	beat := func() {
+		t.Helper()
+		if err := g.RunOnce(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
 		if _, err := g.Admit(ctx, value); err != nil {
 			t.Fatal(err)
 		}
-		got, err := g.Store.Get(ctx, key.ID)
-		if err != nil || got.LastUsedAt == nil {
-			t.Fatalf("Get(used key) = %+v, %v; want the time it was used", got, err)
-		}
-		return *got.LastUsedAt
 	}
-	first := used()
-	if again := used(); !again.Equal(first) {
-		t.Errorf("used twice within a minute: last used %v, then %v", first, again)
+	if got := lastUsed(key); got != nil {
+		t.Errorf("before the beat: last used %v, want nothing written", got)
 	}
-	if _, err := g.Store.Pool.Exec(ctx, `UPDATE api_keys SET last_used_at = now() - interval '61 seconds' WHERE id = $1`, key.ID); err != nil {
+	beat()
+	first := lastUsed(key)
+	if first == nil || lastUsed(idle) != nil {
+		t.Fatalf("after the beat: last used %v and, of a key that nobody used, %v", first, lastUsed(idle))
+	}
+	beat()
+	if again := lastUsed(key); !again.Equal(*first) {
+		t.Errorf("a beat without a use moved it from %v to %v", first, again)
+	}
+
+	// What could not be written is written the next time.
+	if _, err := g.Admit(ctx, value); err != nil {
 		t.Fatal(err)
 	}
-	if later := used(); later.Before(first) {
-		t.Errorf("used after more than a minute: last used %v, want %v or later", later, first)
+	gone, cancel := context.WithCancel(ctx)
+	cancel()
+	if err := g.RunOnce(gone); err == nil {
+		t.Fatal("RunOnce(database away) = nil")
+	}
+	beat()
+	if later := lastUsed(key); !later.After(*first) {
+		t.Errorf("last used %v, want later than %v", later, first)
 	}
 }
 
@@ -202,7 +230,7 @@ func TestNoSuchKey(t *testing.T) {
 	if _, err := g.Store.Get(t.Context(), id); !errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("Get(no such key) = %v, want ErrNotFound", err)
 	}
-	if err := g.Store.Revoke(t.Context(), id); !errors.Is(err, apikey.ErrNotFound) {
+	if err := g.Store.Revoke(t.Context(), id, nil); !errors.Is(err, apikey.ErrNotFound) {
 		t.Errorf("Revoke(no such key) = %v, want ErrNotFound", err)
 	}
 }
