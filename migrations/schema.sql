@@ -214,7 +214,8 @@ CREATE TABLE refreshes (
     forced boolean DEFAULT false NOT NULL,
     failures integer DEFAULT 0 NOT NULL,
     parked_reason text DEFAULT ''::text NOT NULL,
-    parked_version bigint
+    parked_version bigint,
+    used_at timestamp with time zone DEFAULT now() NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -446,6 +447,8 @@ CREATE INDEX idempotency_keys_expires ON idempotency_keys USING btree (expires_a
 CREATE INDEX install_states_expires ON install_states USING btree (expires_at);
 
 CREATE INDEX refreshes_due ON refreshes USING btree (suite_id, due_at) WHERE ((failures = 0) AND (due_at < 'infinity'::timestamp with time zone));
+
+CREATE INDEX refreshes_idle ON refreshes USING btree (suite_id) WHERE ((due_at = 'infinity'::timestamp with time zone) AND (parked_reason = ''::text));
 
 CREATE INDEX refreshes_parked ON refreshes USING btree (suite_id, parked_reason) WHERE (parked_reason <> ''::text);
 

@@ -6,7 +6,7 @@ import (
 )
 
 // A pace is what stays of a tenant while its entry is read again: how much it
-// has asked for, and when a request may next ask for a refresh.
+// has asked for and when, and when a request may next ask for a refresh.
 type pace struct {
 	// tat is the theoretical arrival time of the next conforming request (GCRA),
 	// in nanoseconds since the epoch of the directory.
@@ -14,6 +14,8 @@ type pace struct {
 	// quietUntil: until then a request without a live ticket is refused without a
 	// new attempt.
 	quietUntil atomic.Int64
+	// usedAt: when a use was last noted, in nanoseconds since the epoch, and one; 0: never.
+	usedAt atomic.Int64
 }
 
 // allow takes one request out of rate a second, of which a second's worth may

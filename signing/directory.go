@@ -43,6 +43,11 @@ type Directory struct {
 	LastContact func() time.Time
 	MaxStale    time.Duration
 
+	// Uses is told which tenants were asked for, each at most once in UseEvery;
+	// *ticket.Refresher's Used is. nil or 0: nobody is told.
+	Uses     func(ctx context.Context, tenants []uuid.UUID) error
+	UseEvery time.Duration
+
 	Now func() time.Time // time.Now unless set
 	Log *slog.Logger     // nil: nothing is logged
 
@@ -59,6 +64,9 @@ type Directory struct {
 	loads    map[uuid.UUID]*flight[*entry]
 	lookups  map[leadKey]*flight[*lead]
 	listings map[*suite]*flight[[]tenant.Trust]
+
+	usesMu sync.Mutex
+	uses   map[uuid.UUID]struct{} // not told yet
 
 	reads atomic.Int64 // numbers the reads of the database in the order in which they began
 }
@@ -98,10 +106,7 @@ func (l *live) lives(now time.Time) bool { return now.Before(l.until) }
 func (d *Directory) init() {
 	d.once.Do(func() {
 		d.start = d.now()
-		size := d.MaxTenants
-		if size <= 0 {
-			size = DefaultMaxTenants
-		}
+		size := d.size()
 		d.tenants = otter.Must(&otter.Options[uuid.UUID, *entry]{MaximumSize: size})
 		d.leads = otter.Must(&otter.Options[leadKey, *lead]{MaximumSize: size})
 		d.guesses = otter.Must(&otter.Options[leadKey, *lead]{MaximumSize: size})
@@ -110,6 +115,14 @@ func (d *Directory) init() {
 		d.lookups = map[leadKey]*flight[*lead]{}
 		d.listings = map[*suite]*flight[[]tenant.Trust]{}
 	})
+}
+
+// size is MaxTenants, or its default.
+func (d *Directory) size() int {
+	if d.MaxTenants > 0 {
+		return d.MaxTenants
+	}
+	return DefaultMaxTenants
 }
 
 // Stats tells how full the directory is and what it has cost.

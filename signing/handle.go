@@ -148,15 +148,24 @@ func (d *Directory) forgetLeads(m moves) {
 // batch is how many tenants one query reads again.
 const batch = 500
 
-// RunOnce reads again the tenants whose tickets were due to be refreshed, in
+// reread reads again the tenants whose tickets were due to be refreshed, in
 // batches. If the database fails it stops: what is held stays, and is tried again
-// the next time.
-func (d *Directory) RunOnce(ctx context.Context) error {
-	d.init()
+// the next time. Who has had no ticket for a while and is not asked for is forgotten
+// instead: who asks has it read anyway, and it may be idle for weeks.
+func (d *Directory) reread(ctx context.Context) error {
 	now := d.now()
 	var due []*entry
 	for _, e := range d.tenants.All() {
-		if !now.Before(e.nextRead) {
+		switch {
+		case now.Before(e.nextRead):
+		case e.spent(now):
+			d.tenants.ComputeIfPresent(e.id, func(held *entry) (*entry, otter.ComputeOp) {
+				if held != e {
+					return held, otter.CancelOp
+				}
+				return nil, otter.InvalidateOp
+			})
+		default:
 			due = append(due, e)
 		}
 	}

@@ -154,6 +154,13 @@ func rereadIn(active bool, tickets ...sealed) time.Duration {
 	return in
 }
 
+// spent reports whether an entry has been without a live ticket for so long that it
+// is worth nothing. One that is asked for is read again sooner.
+func (e *entry) spent(now time.Time) bool {
+	old := now.Add(-rereadMax)
+	return e.active && e.readAt.Before(old) && !e.configTicket.lives(old) && !e.agentTicket.lives(old)
+}
+
 // trusts puts columns together to domains. Hosts that many tenants have in common
 // are kept once.
 func trusts(hosts []string, ports []int32, exact, http []bool) []tenant.Trust {

@@ -123,6 +123,7 @@ func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
 	if s.Directory.tooOld(now) {
 		return Signed{}, ErrStale
 	}
+	s.Directory.use(e, now)
 	return e.sign(r, agent, now, page.URL), nil
 }
 

@@ -17,11 +17,12 @@ import (
 
 // store is the room's SQL; what writes several rows stands in save.go and enrol.go.
 type store struct {
-	pool   *pgxpool.Pool
-	cells  []cell
-	egress string        // names the address that calls leave by
-	lease  time.Duration // how long a claim holds
-	seeded atomic.Bool   // the cells of the address are there
+	pool      *pgxpool.Pool
+	cells     []cell
+	egress    string        // names the address that calls leave by
+	lease     time.Duration // how long a claim holds
+	idleAfter time.Duration // how long nobody must ask for a tenant until it is idle; 0: never
+	seeded    atomic.Bool   // the cells of the address are there
 }
 
 // lease is a tenant that was claimed: what is stored of it, and until when it is ours.
@@ -159,7 +160,7 @@ room AS MATERIALIZED (
 	WHERE c.scope IN ('` + scopeIPMinute + `', '` + scopeIPHour + `')
 ),`
 
-	claimLease = `
+	claimCost = `
 cost AS (
 	SELECT '` + scopeApp + `' AS scope, tenant_id::text COLLATE "C" AS key, $7::int AS n FROM due WHERE NOT forced
 	UNION ALL
@@ -190,7 +191,12 @@ paid AS (
 	ON CONFLICT (scope, key) DO UPDATE SET tat = GREATEST(b.tat, now()) + (EXCLUDED.tat - now())
 ),
 leased AS (
-	UPDATE refreshes r SET lease_owner = $1, lease_until = now() + $2::interval, attempted_at = now()
+	UPDATE refreshes r SET lease_owner = $1, lease_until = now() + $2::interval, attempted_at = now()`
+
+	// To ask for it is to use it.
+	claimUsed = `, used_at = now()`
+
+	claimLease = `
 	FROM allowed a WHERE r.tenant_id = a.tenant_id
 	RETURNING r.tenant_id, r.suite_id, r.forced, r.failures, r.parked_reason
 ),
@@ -198,7 +204,7 @@ put_off AS (
 	UPDATE refreshes r SET due_at = now() + interval '1 minute' * (1 + random())
 	FROM due d WHERE r.tenant_id = d.tenant_id AND NOT EXISTS (SELECT FROM allowed a WHERE a.tenant_id = d.tenant_id)
 )
-SELECT d.tenant_id, d.corp_id, d.due_at, now(), l.suite_id, s.kind, t.status, t.health, t.last_error,
+SELECT d.tenant_id, d.corp_id, LEAST(d.due_at, now()), now(), l.suite_id, s.kind, t.status, t.health, t.last_error,
 	COALESCE(t.last_errcode, 0), EXISTS (SELECT FROM agents g WHERE g.tenant_id = t.id), l.forced, l.failures, l.parked_reason,
 	COALESCE(k.blocked_until > now(), false),
 	EXISTS (SELECT FROM budgets b WHERE b.scope = '` + scopeSecret + `' AND b.key = $6 AND b.tat > now() + $8::interval),
@@ -212,8 +218,8 @@ LEFT JOIN suite_tokens k ON k.suite_id = l.suite_id
 LEFT JOIN credentials c ON c.tenant_id = l.tenant_id
 ORDER BY d.due_at, d.tenant_id`
 
-	claimDueSQL      = claimCells + claimDue + claimLease
-	claimDemandedSQL = claimCells + claimDemanded + claimLease
+	claimDueSQL      = claimCells + claimDue + claimCost + claimLease
+	claimDemandedSQL = claimCells + claimDemanded + claimCost + claimUsed + claimLease
 )
 
 // claimDue leases up to fresh tenants that are due, up to failed ones whose last

@@ -62,6 +62,13 @@
 // something due. When WeCom answers nobody (outage.go), one attempt in five
 // seconds over all replicas finds out whether it is back.
 //
+// # Nobody asks
+//
+// A tenant that no page has asked for in IdleAfter is not scheduled again
+// (idle.go): it stands in no index that a claim looks at, and the next request has
+// it refreshed. Last use is remembered roughly, a write for a tenant and hour at
+// most; to lose it costs a refresh at the wrong time, never a page its ticket.
+//
 // # Budgets
 //
 // What WeCom allows (budget.go) is kept over replicas and restarts by cells in the

@@ -174,7 +174,11 @@ func (r *Refresher) enrol(ctx context.Context) (woken, enrolled int64, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	return r.store.enrol(ctx, everything, nil)
+	if woken, enrolled, err = r.store.enrol(ctx, everything, nil); err != nil {
+		return woken, enrolled, err
+	}
+	idle, err := r.store.wakeIdle(ctx)
+	return woken + idle, enrolled, err
 }
 
 // enrolLately looks back as far as this process looked last, and some more.

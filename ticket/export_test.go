@@ -48,3 +48,10 @@ func Claim(ctx context.Context, pool *pgxpool.Pool, l Limits, n int) (int, error
 	leases, _, err := s.claimDue(ctx, n, n, n)
 	return len(leases), err
 }
+
+// ForgetBacklog has a Refresher look at its backlog again.
+func ForgetBacklog(r *Refresher) {
+	r.backlogs.mu.Lock()
+	defer r.backlogs.mu.Unlock()
+	r.backlogs.seen, r.backlogs.lookAt = nil, time.Time{}
+}

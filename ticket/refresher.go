@@ -30,6 +30,10 @@ type Refresher struct {
 	Limits Limits // DefaultLimits are WeCom's; the zero value is none at all
 	Egress string // names the address that calls leave by: those that share it share its budget; empty: "default"
 
+	// IdleAfter is how long no page must have asked for a tenant until it is refreshed
+	// on the next request only; 0: all are refreshed on schedule.
+	IdleAfter time.Duration
+
 	Slots    int           // attempts at a time; 0: 128
 	WaitFor  time.Duration // how long Demand waits; 0: 4 s
 	CallFor  time.Duration // one call; 0: 4 s
@@ -44,6 +48,7 @@ type Refresher struct {
 	gate     *gate
 	weather  outage
 	barred   barred
+	backlogs backlogs
 	mu       sync.Mutex
 	flights  map[uuid.UUID]*flight
 	lookedAt time.Time // when this process last looked for tenants that changed
@@ -66,7 +71,7 @@ const (
 
 func (r *Refresher) setup() {
 	r.once.Do(func() {
-		r.store = &store{pool: r.Pool, cells: r.Limits.cells(), egress: or(r.Egress, "default"), lease: or(r.LeaseFor, defaultLease)}
+		r.store = &store{pool: r.Pool, cells: r.Limits.cells(), egress: or(r.Egress, "default"), lease: or(r.LeaseFor, defaultLease), idleAfter: r.IdleAfter}
 		r.saver = &saver{write: r.write, refused: func(ctx context.Context, o *outcome, err error) {
 			r.log().ErrorContext(ctx, "credentials not stored", "tenant_id", o.lease.TenantID, "error", err)
 		}}

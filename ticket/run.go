@@ -115,6 +115,7 @@ func (t *turn) look(ctx context.Context) {
 	t.looking = true
 	t.underWay.Go(func() {
 		woken, enrolled, err := t.r.enrol(ctx)
+		err = errors.Join(err, t.r.progress(ctx))
 		t.mu.Lock()
 		t.looking = false
 		t.report.Woken, t.report.Enrolled = t.report.Woken+int(woken), t.report.Enrolled+int(enrolled)

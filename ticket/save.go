@@ -16,7 +16,8 @@ import (
 
 // saveSQL writes what attempts leave behind and gives their tenants back, many at
 // once. A tenant that is not leased by its claim any more is left alone: somebody
-// else has it, and what they fetched is newer. $1–$7 are tenants, $8–$19 credentials.
+// else has it, and what they fetched is newer. $1–$7 are tenants, $8–$19 credentials,
+// $20 how long nobody must have asked for a tenant that then is idle.
 //
 // due_at stays where it is if an admin asked for another refresh meanwhile.
 const saveSQL = `
@@ -51,7 +52,9 @@ put AS (
 )
 UPDATE refreshes r SET lease_owner = NULL, lease_until = NULL,
 	forced = r.forced AND NOT i.was_forced,
-	due_at = CASE WHEN r.forced AND NOT i.was_forced THEN r.due_at ELSE i.due_at END,
+	due_at = CASE WHEN r.forced AND NOT i.was_forced THEN r.due_at
+		WHEN i.failures = 0 AND i.parked_reason = '' AND r.used_at + $20::interval < i.due_at THEN 'infinity'
+		ELSE i.due_at END,
 	failures = i.failures, parked_reason = i.parked_reason, parked_version = i.parked_version
 FROM item i JOIN held USING (tenant_id)
 WHERE r.tenant_id = i.tenant_id
@@ -60,7 +63,7 @@ RETURNING r.tenant_id`
 // save writes outcomes down in one round trip and says of which tenants. After a
 // forced refresh every replica is told to read again; then it takes a transaction.
 func (s *store) save(ctx context.Context, outcomes []*outcome) (map[uuid.UUID]bool, error) {
-	args := saveArgs(outcomes)
+	args := append(saveArgs(outcomes), s.idleFor())
 	forced := slices.ContainsFunc(outcomes, func(o *outcome) bool { return o.lease.Forced })
 	saved := map[uuid.UUID]bool{}
 	write := func(q interface {

@@ -35,7 +35,14 @@ func (a *admin) credentials(ctx context.Context, id api.ID) (api.CredentialList,
 	if err != nil {
 		return api.CredentialList{}, err
 	}
-	return api.CredentialList{Items: convert(credentials, showCredential), NextCursor: lastPage()}, nil
+	standing, err := a.Credentials.Standing(ctx, id)
+	if err != nil {
+		return api.CredentialList{}, err
+	}
+	return api.CredentialList{
+		Items: convert(credentials, showCredential), NextCursor: lastPage(),
+		Idle: standing.Idle, LastUsedAt: timeOrNull(standing.UsedAt),
+	}, nil
 }
 
 func showCredential(c ticket.Credential) api.Credential {

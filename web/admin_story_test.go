@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"suitesign/suite"
@@ -59,7 +60,20 @@ func TestStory(t *testing.T) {
 		t.Errorf("credentials before the first refresh: %v", items)
 	}
 
+	wantUse := func(used, idle bool) {
+		t.Helper()
+		if o := a.call("GET", path+"/credentials", nil).want(200).object(); (o["last_used_at"] != nil) != used || o["idle"] != idle {
+			t.Errorf("last_used_at = %v, idle = %v; want used %v, idle %v", o["last_used_at"], o["idle"], used, idle)
+		}
+	}
+	wantUse(false, false)
+	a.api.Refresher.IdleAfter = time.Minute
 	heartbeat()
+	wantUse(true, true) // nobody asked in the minute before it would have been due again
+	if err := a.api.Refresher.Used(t.Context(), []uuid.UUID{uuid.MustParse(path[len("/v1/tenants/"):])}); err != nil {
+		t.Fatal(err)
+	}
+	wantUse(true, false)
 	first := a.credentials(path)
 	if diff := cmp.Diff([]string{"access_token", "agent_config", "jsapi_ticket"}, slices.Sorted(maps.Keys(first))); diff != "" {
 		t.Errorf("credentials (-want +got):\n%s", diff)

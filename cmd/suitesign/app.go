@@ -142,14 +142,28 @@ func (a *app) stop() {
 	if a.work != nil {
 		a.work.Wait()
 	}
-	if h := a.house.Load(); h != nil {
+	h := a.house.Load()
+	if h != nil {
 		h.refresher.Wait()
 	}
 	if a.watch != nil {
 		a.watch.Stop(0)
 	}
+	if h != nil {
+		a.tellUses(h)
+	}
 	if a.listening != nil {
 		<-a.listening
+	}
+}
+
+// tellUses tells who was used since the last beat. Without it some of them might
+// be refreshed on demand, which is no reason to wait for a database that is away.
+func (a *app) tellUses(h *house) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := h.directory.TellUses(ctx); err != nil {
+		a.log.Warn("who was used lately was not told; some tenants may be refreshed on demand", "error", err)
 	}
 }
 

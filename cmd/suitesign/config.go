@@ -77,6 +77,13 @@ type RefreshConfig struct {
 	PerCorp   int `yaml:"per_corp_hour" env:"PER_CORP_HOUR"`
 	PerMinute int `yaml:"per_minute" env:"PER_MINUTE"`
 	PerHour   int `yaml:"per_hour" env:"PER_HOUR"`
+	// Share is how much of PerMinute and PerHour is used; the rest is for what else calls from our address.
+	Share float64 `yaml:"share" env:"SHARE"`
+	// Egress names the address that calls leave by. Replicas that share an address share its budget.
+	Egress string `yaml:"egress" env:"EGRESS"`
+	// IdleAfter is how long no page must have asked for a tenant until it is
+	// refreshed on the next request only. 0 switches that off.
+	IdleAfter time.Duration `yaml:"idle_after" env:"IDLE_AFTER"`
 }
 
 // DrainConfig is the timing of an ordered stop.
@@ -102,7 +109,7 @@ func defaultConfig() Config {
 		},
 		Signing: SigningConfig{MaxStale: 15 * time.Minute, Tenants: 200_000},
 		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10, PerKey: 200, PerKeyBurst: 1000},
-		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000},
+		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000, Share: 0.5, Egress: "default", IdleAfter: 72 * time.Hour},
 		Drain:   DrainConfig{Accept: 5 * time.Second, Finish: 10 * time.Second},
 	}
 }

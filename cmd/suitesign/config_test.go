@@ -73,7 +73,7 @@ func TestAnEmptyFileLeavesTheDefaults(t *testing.T) {
 // Every setting has both of its names and is read from either.
 func TestEverySettingIsReadFromFileAndEnvironment(t *testing.T) {
 	for _, s := range settings {
-		value := map[string]string{"int": "17", "bool": "true", "time.Duration": "17s", "string": "x", "[]string": "192.0.2.1/32, 10.0.0.0/8", "secret.String": "hush"}[s.kind.String()]
+		value := map[string]string{"int": "17", "float64": "0.25", "bool": "true", "time.Duration": "17s", "string": "x", "[]string": "192.0.2.1/32, 10.0.0.0/8", "secret.String": "hush"}[s.kind.String()]
 		if value == "" {
 			t.Fatalf("%s is a %s, of which this test knows no value", s.key, s.kind)
 		}
@@ -150,6 +150,9 @@ func TestLoadConfigTellsEveryFault(t *testing.T) {
 		{"a password in the public URL", "", []string{goodURL, goodKey, "SUITESIGN_PUBLIC_URL=https://u:CANARY@a.example"}, []string{"SUITESIGN_PUBLIC_URL"}},
 		{"a password in the platform's URL", "", []string{goodURL, goodKey, "SUITESIGN_WECOM_BASE_URL=https://u:CANARY@a.example"}, []string{"SUITESIGN_WECOM_BASE_URL"}},
 		{"one ticket an hour", "", []string{goodURL, goodKey, "SUITESIGN_REFRESH_PER_APP_HOUR=1"}, []string{"cannot be 1"}},
+		{"a share of nothing", "", []string{goodURL, goodKey, "SUITESIGN_REFRESH_SHARE=0", "SUITESIGN_REFRESH_EGRESS=a b", "SUITESIGN_REFRESH_IDLE_AFTER=-1h"},
+			[]string{"SUITESIGN_REFRESH_SHARE is 0", "SUITESIGN_REFRESH_EGRESS is \"a b\"", "SUITESIGN_REFRESH_IDLE_AFTER is -1h0m0s"}},
+		{"a share that is no number", "", []string{goodURL, goodKey, "SUITESIGN_REFRESH_SHARE=NaN"}, []string{"SUITESIGN_REFRESH_SHARE is NaN"}},
 		{"stale at once", "", []string{goodURL, goodKey, "SUITESIGN_SIGNING_MAX_STALE=0s"}, []string{"SUITESIGN_SIGNING_MAX_STALE"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

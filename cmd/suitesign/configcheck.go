@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -15,6 +16,9 @@ import (
 	"suitesign/web/apikey"
 	"suitesign/wecom"
 )
+
+// egressName is what stands in the budgets for an address.
+var egressName = regexp.MustCompile(`^[A-Za-z0-9.:_-]{1,64}$`)
 
 // check adds what no single value can say of itself.
 func (c *Config) check(found *faults) {
@@ -83,16 +87,23 @@ func (c *Config) checkNumbers(found *faults) {
 	if c.Refresh.PerApp == 1 || c.Refresh.PerCorp == 1 {
 		found.add("SUITESIGN_REFRESH_PER_APP_HOUR and SUITESIGN_REFRESH_PER_CORP_HOUR cannot be 1: a refresh fetches two tickets; use 0 (off), 2 or more")
 	}
+	if s := c.Refresh.Share; !(s > 0 && s <= 1) { // NaN is neither
+		found.add("SUITESIGN_REFRESH_SHARE is %g: use a number above 0, at most 1", s)
+	}
+	if !egressName.MatchString(c.Refresh.Egress) {
+		found.add("SUITESIGN_REFRESH_EGRESS is %q: name the address that calls leave by with 1 to 64 of A-Z a-z 0-9 . : _ -", c.Refresh.Egress)
+	}
 	for _, d := range []struct {
-		name     string
-		v, least time.Duration
+		name           string
+		v, least, most time.Duration
 	}{
-		{"SIGNING_MAX_STALE", c.Signing.MaxStale, time.Second}, // the database is asked each second
-		{"DRAIN_ACCEPT", c.Drain.Accept, 0},
-		{"DRAIN_FINISH", c.Drain.Finish, 0},
+		{"SIGNING_MAX_STALE", c.Signing.MaxStale, time.Second, 24 * time.Hour}, // the database is asked each second
+		{"DRAIN_ACCEPT", c.Drain.Accept, 0, 24 * time.Hour},
+		{"DRAIN_FINISH", c.Drain.Finish, 0, 24 * time.Hour},
+		{"REFRESH_IDLE_AFTER", c.Refresh.IdleAfter, 0, 10 * 365 * 24 * time.Hour},
 	} {
-		if most := 24 * time.Hour; d.v < d.least || d.v > most {
-			found.add("%s%s is %s: use a duration from %s to %s", envPrefix, d.name, d.v, d.least, most)
+		if d.v < d.least || d.v > d.most {
+			found.add("%s%s is %s: use a duration from %s to %s", envPrefix, d.name, d.v, d.least, d.most)
 		}
 	}
 }

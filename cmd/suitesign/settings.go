@@ -61,6 +61,8 @@ func (s setting) wants() string {
 	switch s.kind {
 	case reflect.TypeFor[time.Duration]():
 		return "a duration like 90s or 15m"
+	case reflect.TypeFor[float64]():
+		return "a number"
 	case reflect.TypeFor[int]():
 		return "a whole number"
 	case reflect.TypeFor[bool]():

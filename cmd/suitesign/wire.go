@@ -52,10 +52,11 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 
 	refresher := &ticket.Refresher{
 		Pool: working, Ring: ring, WeCom: platform, Suites: tokens, Authorizations: workSuites, Tenants: workTenants,
-		Limits: c.Refresh.limits(), Slots: c.Refresh.Concurrency, Log: a.log,
+		Limits: c.Refresh.limits(), Egress: c.Refresh.Egress, IdleAfter: c.Refresh.IdleAfter, Slots: c.Refresh.Concurrency, Log: a.log,
 		Metrics: ticket.Metrics{Tenant: a.metrics.ObserveRefreshes, Fetched: a.metrics.ObserveFetch, Late: a.metrics.ObserveLate},
 	}
-	directory := &signing.Directory{Pool: serving, Sealer: ring, MaxTenants: c.Signing.Tenants, MaxStale: c.Signing.MaxStale, Log: a.log}
+	directory := &signing.Directory{Pool: serving, Sealer: ring, MaxTenants: c.Signing.Tenants, MaxStale: c.Signing.MaxStale, Log: a.log,
+		Uses: refresher.Used, UseEvery: refresher.UseEvery()}
 	signer := &signing.Signer{Directory: directory, Demand: refresher.Demand, TenantRate: c.Limits.PerTenant}
 	callbacks := &suite.Callbacks{Store: suites, Observe: func(door suite.Door, outcome string) { a.metrics.ObserveCallback(string(door), outcome) }}
 
@@ -124,7 +125,7 @@ func (a *app) demoPage() (http.Handler, error) {
 
 func (r RefreshConfig) limits() ticket.Limits {
 	l := ticket.DefaultLimits()
-	l.App, l.Corp, l.IPMinute, l.IPHour = r.PerApp, r.PerCorp, r.PerMinute, r.PerHour
+	l.App, l.Corp, l.IPMinute, l.IPHour, l.Share = r.PerApp, r.PerCorp, r.PerMinute, r.PerHour, r.Share
 	return l
 }
 

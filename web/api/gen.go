@@ -530,10 +530,23 @@ type Credential struct {
 // Example: jsapi_ticket
 type CredentialKind string
 
-// CredentialList The credentials of a tenant.
+// CredentialList The credentials of a tenant, and whether anybody uses them.
 type CredentialList struct {
+	// Idle Whether no page has asked for the tenant in `refresh.idle_after`. Such a tenant is not refreshed on schedule but when the next page asks,
+	// which then waits for it a moment; its credentials may have ended, and that is no fault.
+	//
+	//
+	// Example: false
+	Idle bool `json:"idle"`
+
 	// Items The credentials.
 	Items []Credential `json:"items"`
+
+	// LastUsedAt About when a page last asked for a signature of the tenant, to the hour; the installation counts. Null before the tenant's first refresh.
+	//
+	//
+	// Example: 2026-03-01T09:12:00Z
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
 
 	// NextCursor What to pass as `cursor` for the next page; null on the last one.
 	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
