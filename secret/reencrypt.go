@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -20,11 +21,15 @@ import (
 type Column struct {
 	Table, Column string
 	Key           []string
+
+	// SealedAs is the column of the same table that its values are bound to: for a
+	// column that another one's values are moved to as they are. Column unless set.
+	SealedAs string
 }
 
 // At is the binding of the value in the row with these key values.
 func (c Column) At(key ...string) Binding {
-	return Binding{Table: c.Table, Column: c.Column, Row: strings.Join(key, "/")}
+	return Binding{Table: c.Table, Column: cmp.Or(c.SealedAs, c.Column), Row: strings.Join(key, "/")}
 }
 
 const (

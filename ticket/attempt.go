@@ -52,7 +52,7 @@ func (a *attempt) run(ctx context.Context) {
 
 // repeatable charges what an attempt does beyond its cycle.
 func (a *attempt) repeatable(ctx context.Context, calls int) bool {
-	ok, err := a.r.store.spend(ctx, a.l.TenantID, a.l.Corp, calls, 1, a.l.demanded || a.l.Forced)
+	ok, err := a.r.store.spend(ctx, a.l.TenantID, a.l.Corp, calls, 1, a.l.demanded || a.l.asked())
 	return err == nil && ok
 }
 

@@ -37,6 +37,7 @@ type lease struct {
 	LastErrcode    int
 	HasAgents      bool
 	Forced         bool
+	Refetch        Kind // that a report asked for; "" for none
 	Failures       int
 	Parked         reason
 	AddressRefused bool      // by WeCom, for this suite
@@ -52,6 +53,9 @@ type lease struct {
 	credentials map[Kind]credential
 	auth        suite.Authorization // zero until the batch it came in is authorized
 }
+
+// asked reports whether somebody asked for this refresh, beside the schedule.
+func (l *lease) asked() bool { return l.Forced || l.Refetch != "" }
 
 // now is the database's time. It lags by the time the claim took to come back,
 // so that what is computed from it ends too early rather than too late.
@@ -108,7 +112,7 @@ suite_due AS MATERIALIZED (
 something AS (SELECT FROM suite_due WHERE fresh OR failed),` + claimRoom + `
 fresh AS MATERIALIZED (
 	SELECT d.* FROM suite_due s CROSS JOIN LATERAL (
-		SELECT r.tenant_id, r.corp_id, r.due_at, r.forced FROM refreshes r
+		SELECT r.tenant_id, r.corp_id, r.due_at, r.forced OR r.refetch <> '' AS paid FROM refreshes r
 		WHERE r.suite_id = s.suite_id AND r.failures = 0 AND r.due_at < 'infinity' AND r.due_at <= now()
 			AND (r.lease_until IS NULL OR r.lease_until <= now())
 		ORDER BY r.due_at
@@ -120,7 +124,7 @@ fresh AS MATERIALIZED (
 ),
 failed AS MATERIALIZED (
 	SELECT d.* FROM suite_due s CROSS JOIN LATERAL (
-		SELECT r.tenant_id, r.corp_id, r.due_at, r.forced FROM refreshes r
+		SELECT r.tenant_id, r.corp_id, r.due_at, r.forced OR r.refetch <> '' AS paid FROM refreshes r
 		WHERE r.suite_id = s.suite_id AND r.failures > 0 AND r.due_at < 'infinity' AND r.due_at <= now()
 			AND (r.lease_until IS NULL OR r.lease_until <= now())
 		ORDER BY r.due_at
@@ -136,7 +140,7 @@ due AS MATERIALIZED (SELECT * FROM fresh UNION ALL SELECT * FROM failed),`
 	claimDemanded = `
 something AS (SELECT),` + claimRoom + `
 due AS MATERIALIZED (
-	SELECT r.tenant_id, r.corp_id, r.due_at, r.forced FROM refreshes r
+	SELECT r.tenant_id, r.corp_id, r.due_at, r.forced AS paid FROM refreshes r
 	WHERE r.tenant_id = $9 AND r.parked_reason = ''
 		AND (r.lease_until IS NULL OR r.lease_until <= now())
 		AND (r.attempted_at IS NULL OR r.attempted_at <= now() - $10::interval)
@@ -162,9 +166,9 @@ room AS MATERIALIZED (
 
 	claimCost = `
 cost AS (
-	SELECT '` + scopeApp + `' AS scope, tenant_id::text COLLATE "C" AS key, $7::int AS n FROM due WHERE NOT forced
+	SELECT '` + scopeApp + `' AS scope, tenant_id::text COLLATE "C" AS key, $7::int AS n FROM due WHERE NOT paid
 	UNION ALL
-	SELECT '` + scopeCorp + `', corp_id, $7::int * count(*)::int FROM due WHERE NOT forced GROUP BY corp_id
+	SELECT '` + scopeCorp + `', corp_id, $7::int * count(*)::int FROM due WHERE NOT paid GROUP BY corp_id
 ),
 charged AS (
 	INSERT INTO budgets AS b (scope, key, tat)
@@ -177,7 +181,7 @@ charged AS (
 ),
 allowed AS MATERIALIZED (
 	SELECT d.tenant_id FROM due d
-	WHERE d.forced OR (
+	WHERE d.paid OR (
 		(NOT EXISTS (SELECT FROM cell WHERE scope = '` + scopeApp + `')
 			OR d.tenant_id::text IN (SELECT key FROM charged WHERE scope = '` + scopeApp + `'))
 		AND (NOT EXISTS (SELECT FROM cell WHERE scope = '` + scopeCorp + `')
@@ -198,14 +202,14 @@ leased AS (
 
 	claimLease = `
 	FROM allowed a WHERE r.tenant_id = a.tenant_id
-	RETURNING r.tenant_id, r.suite_id, r.forced, r.failures, r.parked_reason
+	RETURNING r.tenant_id, r.suite_id, r.forced, r.refetch, r.failures, r.parked_reason
 ),
 put_off AS (
 	UPDATE refreshes r SET due_at = now() + interval '1 minute' * (1 + random())
 	FROM due d WHERE r.tenant_id = d.tenant_id AND NOT EXISTS (SELECT FROM allowed a WHERE a.tenant_id = d.tenant_id)
 )
 SELECT d.tenant_id, d.corp_id, LEAST(d.due_at, now()), now(), l.suite_id, s.kind, t.status, t.health, t.last_error,
-	COALESCE(t.last_errcode, 0), EXISTS (SELECT FROM agents g WHERE g.tenant_id = t.id), l.forced, l.failures, l.parked_reason,
+	COALESCE(t.last_errcode, 0), EXISTS (SELECT FROM agents g WHERE g.tenant_id = t.id), l.forced, l.refetch, l.failures, l.parked_reason,
 	COALESCE(k.blocked_until > now(), false),
 	EXISTS (SELECT FROM budgets b WHERE b.scope = '` + scopeSecret + `' AND b.key = $6 AND b.tat > now() + $8::interval),
 	c.kind, CASE WHEN c.kind = 'access_token' THEN c.value_sealed END, c.fingerprint, c.generation,
@@ -301,13 +305,13 @@ func columns(cells []cell, first bool) (scopes []string, steps, rooms []time.Dur
 func scanLease(rows pgx.Rows) (*lease, credential, error) {
 	l := &lease{credentials: map[Kind]credential{}}
 	var c credential
-	var suiteID, kind, status, health, lastError, parked, credentialKind, credentialError *string
+	var suiteID, kind, status, health, lastError, refetch, parked, credentialKind, credentialError *string
 	var generation *int64
 	var errcode, failures, tried *int
 	var forced *bool
 	var expires, refreshed, next *time.Time
 	err := rows.Scan(&l.TenantID, &l.Corp, &l.DueAt, &l.Now, &suiteID, &kind, &status, &health, &lastError,
-		&errcode, &l.HasAgents, &forced, &failures, &parked, &l.AddressRefused, &l.SecretsClosed,
+		&errcode, &l.HasAgents, &forced, &refetch, &failures, &parked, &l.AddressRefused, &l.SecretsClosed,
 		&credentialKind, &c.Sealed, &c.Fingerprint, &generation, &expires, &refreshed, &next, &tried, &c.Errcode, &credentialError, &c.ErrorAt)
 	if err != nil || suiteID == nil {
 		return nil, c, err
@@ -315,6 +319,7 @@ func scanLease(rows pgx.Rows) (*lease, credential, error) {
 	l.SuiteID, l.SuiteKind = wecom.SuiteID(*suiteID), suite.Kind(value(kind))
 	l.Status, l.Health, l.LastError = tenant.Status(value(status)), tenant.Health(value(health)), value(lastError)
 	l.LastErrcode, l.Forced, l.Failures, l.Parked = value(errcode), value(forced), value(failures), reason(value(parked))
+	l.Refetch = Kind(value(refetch))
 	c.Kind, c.Generation, c.Failures, c.Error = Kind(value(credentialKind)), value(generation), value(tried), value(credentialError)
 	c.ExpiresAt, c.RefreshedAt, c.NextAt = value(expires), value(refreshed), value(next)
 	return l, c, nil

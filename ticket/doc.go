@@ -36,13 +36,18 @@
 // what one does. Requests that cannot wait ([Refresher].Demand) and admins
 // ([Refresher].Force) go through the same lease.
 //
+// Pages report registrations that WeCom refused. Where such a report proves that a
+// ticket is refused although it lives, [Refresher].Refetch has that kind fetched
+// again alone: a mark in the same row, under the same lease, bounded for each tenant.
+//
 // # One attempt
 //
 // Each credential has its own expiry, failures and next time, and the tenant is due
 // at the earliest. An attempt fetches what is due or missing, the access_token
 // first if it has to, both tickets at a time; what came is saved although the rest
 // failed. A token that WeCom refuses on a ticket call is fetched anew, once. What is
-// stored serves until its expires_at, and not a moment longer.
+// stored serves until its expires_at, and not a moment longer. The value before
+// it is kept until its own end, to tell what a page was signed with.
 //
 // The schedule (schedule.go) is pure. A credential is fetched 30 minutes before its
 // end, never earlier than after half of its life. A value that WeCom repeats lasts

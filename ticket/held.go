@@ -18,17 +18,23 @@ type Held struct {
 	Kind      Kind
 	Value     secret.String
 	Live      bool      // by the database's clock
+	Previous  bool      // it was replaced, and lives on for a while at WeCom
 	FetchedAt time.Time // when this value was first fetched
 	ExpiresAt time.Time
 }
 
-// Held reads the credentials of tenants, in one query. What does not open is left out.
+// Held reads the credentials of tenants, in one query: of tickets also the values
+// before the present ones, until they expire. What does not open is left out.
 func (s *Source) Held(ctx context.Context, ids []uuid.UUID) ([]Held, error) {
 	const q = `
-SELECT tenant_id, kind, value_sealed, expires_at > now(), refreshed_at, expires_at
+SELECT tenant_id, kind, value_sealed, expires_at > now(), false AS previous, refreshed_at, expires_at
 FROM credentials
 WHERE tenant_id = ANY($1) AND value_sealed IS NOT NULL AND expires_at IS NOT NULL AND refreshed_at IS NOT NULL
-ORDER BY tenant_id, kind`
+UNION ALL
+SELECT tenant_id, kind, previous_sealed, false, true, previous_refreshed_at, previous_expires_at
+FROM credentials
+WHERE tenant_id = ANY($1) AND previous_sealed IS NOT NULL AND previous_expires_at > now()
+ORDER BY tenant_id, kind, previous`
 	rows, err := s.Pool.Query(ctx, q, ids)
 	if err != nil {
 		return nil, fmt.Errorf("held credentials: %w", err)
@@ -38,7 +44,7 @@ ORDER BY tenant_id, kind`
 		sealed []byte
 	}
 	read, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (h row, err error) {
-		err = r.Scan(&h.TenantID, &h.Kind, &h.sealed, &h.Live, &h.FetchedAt, &h.ExpiresAt)
+		err = r.Scan(&h.TenantID, &h.Kind, &h.sealed, &h.Live, &h.Previous, &h.FetchedAt, &h.ExpiresAt)
 		return h, err
 	})
 	if err != nil {

@@ -1,6 +1,9 @@
 package ticket
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // kinds are those that a tenant has: without an agent there is no agent_config.
 func (l *lease) kinds() []Kind {
@@ -16,11 +19,14 @@ const tokenMargin = 5 * time.Second
 // plan says what an attempt fetches: a new access_token, and which tickets. Only
 // what is due, or failed, is fetched again.
 func (l *lease) plan() (token bool, tickets []Kind) {
+	if l.Refetch != "" && !l.Forced && !l.demanded {
+		return l.planRefetch()
+	}
 	var due, failed []Kind
 	for _, k := range l.kinds() {
 		c := l.credentials[k]
 		switch {
-		case l.Forced, c.NextAt.IsZero(), !c.NextAt.After(l.Now),
+		case l.Forced, k == l.Refetch, c.NextAt.IsZero(), !c.NextAt.After(l.Now),
 			l.demanded && !c.ExpiresAt.After(l.Now) && healsByTrying(k, c.Errcode):
 			due = append(due, k)
 		case c.Failures > 0:
@@ -44,6 +50,15 @@ func (l *lease) plan() (token bool, tickets []Kind) {
 		token = true
 	}
 	return token, tickets
+}
+
+// planRefetch is for a kind that a report asked for: that alone, for that is what
+// was charged. What else is due is claimed again afterwards.
+func (l *lease) planRefetch() (token bool, tickets []Kind) {
+	if !slices.Contains(l.kinds(), l.Refetch) { // the agent is gone
+		return false, nil
+	}
+	return !l.tokenLives(), []Kind{l.Refetch}
 }
 
 // soon is what will be due within minutes: fetched now, it stays in step with the

@@ -209,14 +209,14 @@ func (t *turn) claim(ctx, inFlight context.Context) (more bool, err error) {
 	return t.done(probe || first+putOff < fresh, probe || again < min(failed, atAll-first-putOff), looked), nil
 }
 
-// late tells how much later than due tenants are claimed. What an admin asked for
+// late tells how much later than due tenants are claimed. What was asked for
 // was put before everything else and has no such time.
 func (t *turn) late(leases []*lease) {
 	if t.r.Metrics.Late == nil {
 		return
 	}
 	for _, l := range leases {
-		if !l.Forced {
+		if !l.asked() {
 			t.r.Metrics.Late(l.Now.Sub(l.DueAt))
 		}
 	}

@@ -17,13 +17,15 @@ import (
 // saveSQL writes what attempts leave behind and gives their tenants back, many at
 // once. A tenant that is not leased by its claim any more is left alone: somebody
 // else has it, and what they fetched is newer. $1–$7 are tenants, $8–$19 credentials,
-// $20 how long nobody must have asked for a tenant that then is idle.
+// $22 how long nobody must have asked for a tenant that then is idle.
 //
-// due_at stays where it is if an admin asked for another refresh meanwhile.
+// due_at stays where it is if another refresh was asked for meanwhile. $20 is the
+// kind that a report had fetched again, $21 how long none leads to that after it.
 const saveSQL = `
 WITH item AS (
-	SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::text[], $6::bigint[], $7::boolean[])
-		AS i (tenant_id, owner, due_at, failures, parked_reason, parked_version, was_forced)
+	SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::int[], $5::text[], $6::bigint[], $7::boolean[],
+		$20::text[], $21::interval[])
+		AS i (tenant_id, owner, due_at, failures, parked_reason, parked_version, was_forced, refetched, refetch_pause)
 ),
 held AS MATERIALIZED (
 	SELECT r.tenant_id FROM refreshes r JOIN item i USING (tenant_id)
@@ -46,14 +48,20 @@ put AS (
 		value_sealed = COALESCE(EXCLUDED.value_sealed, c.value_sealed), fingerprint = EXCLUDED.fingerprint,
 		generation = EXCLUDED.generation, expires_at = EXCLUDED.expires_at, refreshed_at = EXCLUDED.refreshed_at,
 		next_at = EXCLUDED.next_at, failures = EXCLUDED.failures, last_errcode = EXCLUDED.last_errcode,
-		last_error = EXCLUDED.last_error, last_error_at = EXCLUDED.last_error_at
+		last_error = EXCLUDED.last_error, last_error_at = EXCLUDED.last_error_at,
+		previous_sealed = CASE WHEN c.kind = 'access_token' THEN NULL WHEN EXCLUDED.value_sealed IS NOT NULL THEN c.value_sealed
+			WHEN c.previous_expires_at > now() THEN c.previous_sealed END,
+		previous_refreshed_at = CASE WHEN EXCLUDED.value_sealed IS NOT NULL THEN c.refreshed_at ELSE c.previous_refreshed_at END,
+		previous_expires_at = CASE WHEN EXCLUDED.value_sealed IS NOT NULL THEN c.expires_at ELSE c.previous_expires_at END
 	-- A new value follows the generation that the attempt began with, or is not written.
 	WHERE c.generation = EXCLUDED.generation - (EXCLUDED.value_sealed IS NOT NULL)::int
 )
 UPDATE refreshes r SET lease_owner = NULL, lease_until = NULL,
 	forced = r.forced AND NOT i.was_forced,
-	due_at = CASE WHEN r.forced AND NOT i.was_forced THEN r.due_at
-		WHEN i.failures = 0 AND i.parked_reason = '' AND r.used_at + $20::interval < i.due_at THEN 'infinity'
+	refetch = CASE WHEN r.refetch = i.refetched THEN '' ELSE r.refetch END,
+	refetch_after = GREATEST(r.refetch_after, now() + i.refetch_pause),
+	due_at = CASE WHEN r.forced AND NOT i.was_forced OR r.refetch NOT IN ('', i.refetched) THEN r.due_at
+		WHEN i.failures = 0 AND i.parked_reason = '' AND r.used_at + $22::interval < i.due_at THEN 'infinity'
 		ELSE i.due_at END,
 	failures = i.failures, parked_reason = i.parked_reason, parked_version = i.parked_version
 FROM item i JOIN held USING (tenant_id)
@@ -61,10 +69,11 @@ WHERE r.tenant_id = i.tenant_id
 RETURNING r.tenant_id`
 
 // save writes outcomes down in one round trip and says of which tenants. After a
-// forced refresh every replica is told to read again; then it takes a transaction.
+// refresh that was asked for every replica is told to read again; then it takes a
+// transaction.
 func (s *store) save(ctx context.Context, outcomes []*outcome) (map[uuid.UUID]bool, error) {
 	args := append(saveArgs(outcomes), s.idleFor())
-	forced := slices.ContainsFunc(outcomes, func(o *outcome) bool { return o.lease.Forced })
+	told := slices.ContainsFunc(outcomes, func(o *outcome) bool { return o.lease.asked() })
 	saved := map[uuid.UUID]bool{}
 	write := func(q interface {
 		Query(context.Context, string, ...any) (pgx.Rows, error)
@@ -80,7 +89,7 @@ func (s *store) save(ctx context.Context, outcomes []*outcome) (map[uuid.UUID]bo
 		return err
 	}
 	var err error
-	if !forced {
+	if !told {
 		err = write(s.pool)
 	} else {
 		err = pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
@@ -88,7 +97,7 @@ func (s *store) save(ctx context.Context, outcomes []*outcome) (map[uuid.UUID]bo
 				return err
 			}
 			for _, o := range outcomes {
-				if !o.lease.Forced || !saved[o.lease.TenantID] {
+				if !o.lease.asked() || !saved[o.lease.TenantID] {
 					continue
 				}
 				if err := changes.Append(ctx, tx, changes.Credentials, o.lease.TenantID.String()); err != nil {
@@ -112,11 +121,16 @@ func saveArgs(outcomes []*outcome) []any {
 	ids, owners := make([]uuid.UUID, n), make([]uuid.UUID, n)
 	due, failures := make([]pgtype.Timestamptz, n), make([]int, n)
 	parked, versions, forced := make([]string, n), make([]*int64, n), make([]bool, n)
+	refetched, pauses := make([]string, n), make([]*time.Duration, n)
 	var c credentialColumns
 	for i, o := range outcomes {
 		ids[i], owners[i] = o.lease.TenantID, o.lease.owner
 		due[i] = orInfinity(o.dueAt)
 		failures[i], parked[i], forced[i] = min(o.failures, maxFailures), string(o.parked), o.lease.Forced
+		refetched[i] = string(o.lease.Refetch)
+		if o.pause != 0 {
+			pauses[i] = &o.pause
+		}
 		if o.parkedAt != 0 {
 			versions[i] = &o.parkedAt
 		}
@@ -127,6 +141,7 @@ func saveArgs(outcomes []*outcome) []any {
 	return []any{
 		ids, owners, due, failures, parked, versions, forced,
 		c.ids, c.kinds, c.sealed, c.fingerprints, c.generations, c.expires, c.refreshed, c.next, c.failures, c.errcodes, c.errors, c.errorAts,
+		refetched, pauses,
 	}
 }
 

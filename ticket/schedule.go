@@ -23,6 +23,14 @@ const (
 // the last stands for all that follow.
 var retryAfter = []time.Duration{5 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute}
 
+// What pages report (refetch.go) has a ticket fetched again at most this often for
+// one tenant, and not for longer if WeCom said the same again: then it was not the
+// ticket.
+const (
+	refetchApart  = 10 * time.Minute
+	refetchInVain = time.Hour
+)
+
 // Probes of what will not heal by trying: seldom, but a corp that was unblocked
 // must not need an admin.
 const (

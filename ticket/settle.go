@@ -18,6 +18,7 @@ type outcome struct {
 	parked      reason
 	parkedAt    int64 // the version whose change wakes it; 0: it does not wait for one
 	health      tenant.HealthChange
+	pause       time.Duration // how long no report leads to another refetch; 0: as long as it was
 }
 
 // newCredential is a credential after an attempt. sealed is set if its value is new.
@@ -66,6 +67,9 @@ func (l *lease) settle(results map[Kind]*result, now time.Time, jitter float64) 
 			if r.park != "" && (parking == nil || r.block) {
 				parking = &r
 			}
+		}
+		if k == l.Refetch && res.outcome == Repeated {
+			o.pause = refetchInVain
 		}
 		*after[k] = n.credential
 		o.credentials = append(o.credentials, n)

@@ -37,6 +37,8 @@ var (
 // SealedColumns are the columns of this room that hold sealed values.
 var SealedColumns = []secret.Column{
 	{Table: "credentials", Column: "value_sealed", Key: []string{"tenant_id", "kind"}},
+	// After value_sealed: what moves from there while both are sealed anew is found here.
+	{Table: "credentials", Column: "previous_sealed", Key: []string{"tenant_id", "kind"}, SealedAs: "value_sealed"},
 }
 
 // bound names the place where a credential is stored.
