@@ -143,6 +143,9 @@ CREATE TABLE credentials (
     last_errcode integer,
     last_error text DEFAULT ''::text NOT NULL,
     last_error_at timestamp with time zone,
+    previous_sealed bytea,
+    previous_refreshed_at timestamp with time zone,
+    previous_expires_at timestamp with time zone,
     CONSTRAINT credentials_kind_is_known CHECK ((kind = ANY (ARRAY['access_token'::text, 'jsapi_ticket'::text, 'agent_config'::text])))
 )
 WITH (fillfactor='70');
@@ -203,6 +206,21 @@ CREATE TABLE keysets (
     CONSTRAINT keysets_is_one CHECK ((id = 1))
 );
 
+CREATE TABLE page_reports (
+    id uuid NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    tenant_id uuid NOT NULL,
+    kind text NOT NULL,
+    cause text NOT NULL,
+    host text NOT NULL COLLATE pg_catalog."C",
+    client text NOT NULL,
+    action text NOT NULL,
+    count bigint DEFAULT 1 NOT NULL,
+    last_errcode integer,
+    first_reported_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_reported_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE refreshes (
     tenant_id uuid NOT NULL,
     suite_id text NOT NULL COLLATE pg_catalog."C",
@@ -215,7 +233,10 @@ CREATE TABLE refreshes (
     failures integer DEFAULT 0 NOT NULL,
     parked_reason text DEFAULT ''::text NOT NULL,
     parked_version bigint,
-    used_at timestamp with time zone DEFAULT now() NOT NULL
+    used_at timestamp with time zone DEFAULT now() NOT NULL,
+    refetch text DEFAULT ''::text NOT NULL,
+    refetch_after timestamp with time zone,
+    CONSTRAINT refreshes_refetch_is_a_ticket CHECK ((refetch = ANY (ARRAY[''::text, 'jsapi_ticket'::text, 'agent_config'::text])))
 )
 WITH (fillfactor='70');
 
@@ -381,6 +402,12 @@ ALTER TABLE ONLY install_states
 ALTER TABLE ONLY keysets
     ADD CONSTRAINT keysets_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY page_reports
+    ADD CONSTRAINT page_reports_one_per_hour UNIQUE (tenant_id, hour, kind, cause, host, client, action);
+
+ALTER TABLE ONLY page_reports
+    ADD CONSTRAINT page_reports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY refreshes
     ADD CONSTRAINT refreshes_pkey PRIMARY KEY (tenant_id);
 
@@ -446,6 +473,8 @@ CREATE INDEX idempotency_keys_expires ON idempotency_keys USING btree (expires_a
 
 CREATE INDEX install_states_expires ON install_states USING btree (expires_at);
 
+CREATE INDEX page_reports_newest ON page_reports USING btree (first_reported_at DESC, id DESC);
+
 CREATE INDEX refreshes_due ON refreshes USING btree (suite_id, due_at) WHERE ((failures = 0) AND (due_at < 'infinity'::timestamp with time zone));
 
 CREATE INDEX refreshes_idle ON refreshes USING btree (suite_id) WHERE ((due_at = 'infinity'::timestamp with time zone) AND (parked_reason = ''::text));
@@ -490,6 +519,9 @@ ALTER TABLE ONLY exchanges
 
 ALTER TABLE ONLY install_states
     ADD CONSTRAINT install_states_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY page_reports
+    ADD CONSTRAINT page_reports_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY refreshes
     ADD CONSTRAINT refreshes_authorization FOREIGN KEY (tenant_id) REFERENCES authorizations(tenant_id) ON DELETE CASCADE;

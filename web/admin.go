@@ -12,6 +12,7 @@ import (
 	"suitesign/audit"
 	"suitesign/secret"
 	"suitesign/signing/explain/known"
+	"suitesign/signing/pagereport"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -28,6 +29,7 @@ type API struct {
 	Credentials *ticket.Source
 	Refresher   *ticket.Refresher
 	Known       *known.Reader      // of pages that could not register
+	Reports     *pagereport.Desk   // of those that said so themselves
 	Idempotency *idempotency.Store // an Idempotency-Key means nothing unless set
 	Demo        bool               // names under localhost may be trusted
 }

@@ -24,6 +24,7 @@ import (
 	"suitesign/secret/secrettest"
 	"suitesign/signing"
 	"suitesign/signing/explain/known"
+	"suitesign/signing/pagereport"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -68,6 +69,7 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 	a.api.Idempotency = &idempotency.Store{Pool: pool, Ring: a.ring}
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: pool, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
+	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
 	for _, f := range change {
 		f(a.api)
 	}

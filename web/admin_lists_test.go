@@ -25,8 +25,9 @@ func TestListsPage(t *testing.T) {
 		a.call("PUT", fmt.Sprintf("/v1/suites/ww0/domains/h5.example.com:%d", 900+i*50), nil).want(200) // 950 before 1000
 		a.call("PUT", fmt.Sprintf("%s/domains/h%d.example.com", tenantPath, i), nil).want(200)
 		a.event("ww0", "wp0", "change_auth", "done", time.Duration(i/2)*time.Second)
+		a.report(tenantPath, fmt.Sprintf("h%d.example.com", i), time.Duration(i/2)*time.Second)
 	}
-	for _, list := range []string{"/v1/suites", "/v1/tenants", "/v1/api-keys", "/v1/suites/ww0/domains", tenantPath + "/domains", "/v1/events"} {
+	for _, list := range []string{"/v1/suites", "/v1/tenants", "/v1/api-keys", "/v1/suites/ww0/domains", tenantPath + "/domains", "/v1/events", "/v1/reports"} {
 		whole := a.call("GET", list, nil).want(200).items()
 		if len(whole) != n {
 			t.Errorf("%s has %d items, want %d", list, len(whole), n)
@@ -84,6 +85,17 @@ VALUES ($1, $2, uuid_send($1), 'command', $3, $4, $5, now() - $6::interval, now(
 		a.t.Fatal(err)
 	}
 	return id.String()
+}
+
+// report stores what a page reported a while ago.
+func (a *admin) report(tenantPath, host string, ago time.Duration) {
+	a.t.Helper()
+	const q = `
+INSERT INTO page_reports (id, hour, tenant_id, kind, cause, host, client, action, first_reported_at)
+VALUES ($1, now(), $2, 'agent', 'ticket_refused', $3, 'wecom', 'refetch', now() - $4::interval)`
+	if _, err := a.pool.Exec(a.t.Context(), q, uuid.Must(uuid.NewV7()), strings.TrimPrefix(tenantPath, "/v1/tenants/"), host, ago); err != nil {
+		a.t.Fatal(err)
+	}
 }
 
 func TestEvents(t *testing.T) {

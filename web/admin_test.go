@@ -167,7 +167,9 @@ func TestTheDatabaseIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(nowhere.Close)
-	a := newAdmin(t, func(api *web.API) { api.Suites.Pool, api.Tenants.Pool, api.Gate.Store.Pool = nowhere, nowhere, nowhere })
+	a := newAdmin(t, func(api *web.API) {
+		api.Suites.Pool, api.Tenants.Pool, api.Gate.Store.Pool, api.Reports.Pool = nowhere, nowhere, nowhere, nowhere
+	})
 	calls := operations(t)
 	for _, call := range calls {
 		method, path, _ := strings.Cut(call, " ")

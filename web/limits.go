@@ -14,6 +14,7 @@ type Limits struct {
 	SignPerSecond    float64 // requests of pages per IP
 	SignBurst        int
 	InstallPerMinute float64 // installations begun per IP: each costs a pre_auth_code
+	ReportPerMinute  float64 // reports of pages per IP: each costs hashes and a query
 	ForgedPerSecond  float64 // refused callbacks per suite and /24 or /64: each costs a hash
 	ForgedBurst      int
 	AdminPerSecond   float64 // requests to the admin API per key
@@ -22,7 +23,7 @@ type Limits struct {
 
 // DefaultLimits suit a corp that shares one NAT.
 func DefaultLimits() Limits {
-	return Limits{SignPerSecond: 100, SignBurst: 500, InstallPerMinute: 10, ForgedPerSecond: 20, ForgedBurst: 200,
+	return Limits{SignPerSecond: 100, SignBurst: 500, InstallPerMinute: 10, ReportPerMinute: 60, ForgedPerSecond: 20, ForgedBurst: 200,
 		AdminPerSecond: 200, AdminBurst: 1000}
 }
 

@@ -23,6 +23,7 @@ type Metrics struct {
 	durations  *prometheus.HistogramVec // listener, method, route
 	signatures *prometheus.CounterVec   // kind, outcome
 	callbacks  *prometheus.CounterVec   // door, outcome
+	reports    *prometheus.CounterVec   // kind, cause, action
 	refreshes  *prometheus.CounterVec   // outcome
 	fetches    *prometheus.CounterVec   // kind, outcome, class
 	late       prometheus.Histogram     // seconds
@@ -50,6 +51,9 @@ func NewMetrics() *Metrics {
 		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suitesign_callbacks_total", Help: "Callbacks of the platform, by door and outcome.",
 		}, []string{"door", "outcome"}),
+		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "suitesign_page_reports_total", Help: "Failed registrations that pages reported, by kind, cause (a code of explain) and what was done.",
+		}, []string{"kind", "cause", "action"}),
 		refreshes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suitesign_refreshes_total", Help: "Tenants refreshed by this replica, by outcome.",
 		}, []string{"outcome"}),
@@ -68,7 +72,7 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4},
 		}, []string{"api"}),
 	}
-	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.refreshes, m.fetches, m.late, m.calls, m.callTimes,
+	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.reports, m.refreshes, m.fetches, m.late, m.calls, m.callTimes,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -99,6 +103,11 @@ func (m *Metrics) ObserveLate(by time.Duration) { m.late.Observe(by.Seconds()) }
 // ObserveCallback counts one callback of the platform by its outcome: a word, never an id.
 func (m *Metrics) ObserveCallback(door, outcome string) {
 	m.callbacks.WithLabelValues(door, outcome).Inc()
+}
+
+// ObservePageReport counts one report of a page; it fits pagereport.Desk.Observe.
+func (m *Metrics) ObservePageReport(kind, cause, action string) {
+	m.reports.WithLabelValues(kind, cause, action).Inc()
 }
 
 // signatureCounters counts the signatures of one kind.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"suitesign/signing"
+	"suitesign/signing/pagereport"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -104,6 +105,8 @@ var signProblems = []row{
 		"The tenant's pages ask for too many signatures; wait as long as Retry-After says.", "该企业的签名请求过于频繁，请按 Retry-After 等待后重试。", time.Second},
 	{signing.ErrStale, http.StatusServiceUnavailable, "database_unavailable", "Database unavailable",
 		"The database has been away for too long to sign from memory. Try again soon.", "数据库长时间不可用，暂时无法签名，请稍后重试。", 5 * time.Second},
+	{pagereport.ErrBusy, http.StatusTooManyRequests, "rate_limited", "Too many requests",
+		"Too many questions about pages are being looked into; wait as long as Retry-After says.", "诊断请求过多，请按 Retry-After 等待后重试。", 5 * time.Second},
 	{ticket.ErrNone, http.StatusServiceUnavailable, "ticket_unavailable", "No live ticket",
 		"There is no live ticket for this tenant at the moment; one is being fetched. Try again soon.", "该企业暂无有效的 jsapi_ticket，系统正在获取，请稍后重试。", 5 * time.Second},
 }

@@ -25,6 +25,7 @@ type Server struct {
 	VerificationFiles VerificationFiles // finds ownership files by host
 	API               *API              // the admin API; not served unless set
 	DemoPage          http.Handler      // everything below /demo/; not served unless set
+	PageReports       PageReports       // takes what pages report; not served unless set
 
 	Log            *slog.Logger   // slog.Default unless set
 	Metrics        *Metrics       // required
@@ -39,6 +40,7 @@ type Server struct {
 	pages       *limiter // per address: signatures and pages
 	installs    *limiter // per address: installations begun
 	forged      *limiter // per network: refused callbacks
+	questions   *limiter // per address: what costs many hashes, reports of pages
 	keys        *limiter // per API key: requests to the admin API
 	crossOrigin *http.CrossOriginProtection
 }
@@ -61,6 +63,10 @@ func (s *Server) Public() http.Handler {
 	r.GET(jssdk.Path, gin.WrapH(jssdk.Handler()))
 	r.GET(h5.Path, gin.WrapH(h5.Handler()))
 	r.GET("/api/jssdk/apis", s.handle(s.apis))
+	if s.PageReports != nil {
+		r.POST("/api/jssdk/report", s.handle(s.takeReport))
+		r.OPTIONS("/api/jssdk/report", s.handle(s.preflightReport))
+	}
 	if s.DemoPage != nil {
 		r.GET("/demo/*file", gin.WrapH(s.DemoPage))
 		r.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "/demo/") })
@@ -123,6 +129,7 @@ func (s *Server) prepare() {
 		}
 	}
 	s.keys = newLimiter(s.Limits.AdminPerSecond, s.Limits.AdminBurst, perAddress)
+	s.questions = newLimiter(s.Limits.ReportPerMinute/60, int(s.Limits.ReportPerMinute), perAddress)
 	s.forged = newLimiter(s.Limits.ForgedPerSecond, s.Limits.ForgedBurst, perNetwork)
 }
 

@@ -104,6 +104,10 @@ func (a *app) beat(h *house) {
 			_, err := (&idempotency.Store{Pool: a.pools.working}).Prune(ctx)
 			return err
 		}},
+		{"prune reports", 10 * time.Minute, func(ctx context.Context) error {
+			_, err := h.reports.Prune(ctx)
+			return err
+		}},
 	})
 	if a.config.Worker {
 		a.work = startHeartbeat(a.log, []job{

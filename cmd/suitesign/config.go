@@ -32,7 +32,9 @@ type Config struct {
 	HTTP     bool `yaml:"http" env:"HTTP"`
 	Worker   bool `yaml:"worker" env:"WORKER"`
 	DemoPage bool `yaml:"demo_page" env:"DEMO_PAGE"`
-	Pprof    bool `yaml:"pprof" env:"PPROF"`
+	// PageReports takes what pages report of failed registrations.
+	PageReports bool `yaml:"page_reports" env:"PAGE_REPORTS"`
+	Pprof       bool `yaml:"pprof" env:"PPROF"`
 
 	WeCom   WeComConfig   `yaml:"wecom" envPrefix:"WECOM_"`
 	Signing SigningConfig `yaml:"signing" envPrefix:"SIGNING_"`
@@ -64,6 +66,7 @@ type LimitsConfig struct {
 	PerIPBurst  int `yaml:"per_ip_burst" env:"PER_IP_BURST"`
 	PerTenant   int `yaml:"per_tenant" env:"PER_TENANT"`
 	InstallPerM int `yaml:"installs_per_minute" env:"INSTALLS_PER_MINUTE"`
+	ReportPerM  int `yaml:"reports_per_minute" env:"REPORTS_PER_MINUTE"`
 	PerKey      int `yaml:"per_key" env:"PER_KEY"`
 	PerKeyBurst int `yaml:"per_key_burst" env:"PER_KEY_BURST"`
 }
@@ -103,12 +106,13 @@ func defaultConfig() Config {
 		LogFormat:     "json",
 		HTTP:          true,
 		Worker:        true,
+		PageReports:   true,
 		WeCom: WeComConfig{
 			BaseURL:    "https://qyapi.weixin.qq.com",
 			InstallURL: "https://open.work.weixin.qq.com/3rdapp/install",
 		},
 		Signing: SigningConfig{MaxStale: 15 * time.Minute, Tenants: 200_000},
-		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10, PerKey: 200, PerKeyBurst: 1000},
+		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10, ReportPerM: 60, PerKey: 200, PerKeyBurst: 1000},
 		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000, Share: 0.5, Egress: "default", IdleAfter: 72 * time.Hour},
 		Drain:   DrainConfig{Accept: 5 * time.Second, Finish: 10 * time.Second},
 	}

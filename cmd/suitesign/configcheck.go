@@ -72,6 +72,7 @@ func (c *Config) checkNumbers(found *faults) {
 		{"LIMITS_PER_IP_BURST", c.Limits.PerIPBurst, 0},
 		{"LIMITS_PER_TENANT", c.Limits.PerTenant, 0},
 		{"LIMITS_INSTALLS_PER_MINUTE", c.Limits.InstallPerM, 0},
+		{"LIMITS_REPORTS_PER_MINUTE", c.Limits.ReportPerM, 0},
 		{"LIMITS_PER_KEY", c.Limits.PerKey, 0},
 		{"LIMITS_PER_KEY_BURST", c.Limits.PerKeyBurst, 0},
 		{"REFRESH_CONCURRENCY", c.Refresh.Concurrency, 1},

@@ -11,6 +11,7 @@ import (
 	"suitesign/secret"
 	"suitesign/signing"
 	"suitesign/signing/explain/known"
+	"suitesign/signing/pagereport"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -30,6 +31,7 @@ type house struct {
 	callbacks   *suite.Callbacks
 	worker      *suite.Worker
 	refresher   *ticket.Refresher
+	reports     *pagereport.Desk
 	idempotency *idempotency.Store
 	gate        *apikey.Gate
 	log         *slog.Logger
@@ -70,6 +72,8 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
+	reader := &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory}
+	h.reports = &pagereport.Desk{Pool: serving, Known: reader, Tickets: refresher, Observe: a.metrics.ObservePageReport, Log: a.log}
 	a.metrics.WatchSuites(suites)
 	a.metrics.WatchDirectory(directory.Stats)
 	a.metrics.WatchPool("serving", serving.Stat)
@@ -83,7 +87,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		API: &web.API{
 			Gate:   h.gate,
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
-			Known:       &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory},
+			Known: reader, Reports: h.reports,
 			Idempotency: h.idempotency,
 			Demo:        c.Demo != nil,
 		},
@@ -94,6 +98,9 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		InstallURL:     c.WeCom.InstallURL,
 		TrustedProxies: prefixes(c.TrustedProxies),
 		Pprof:          c.Pprof,
+	}
+	if c.PageReports {
+		h.server.PageReports = h.reports
 	}
 	return h, nil
 }
@@ -132,6 +139,7 @@ func (r RefreshConfig) limits() ticket.Limits {
 func (l LimitsConfig) web() web.Limits {
 	w := web.DefaultLimits()
 	w.SignPerSecond, w.SignBurst, w.InstallPerMinute = float64(l.PerIP), l.PerIPBurst, float64(l.InstallPerM)
+	w.ReportPerMinute = float64(l.ReportPerM)
 	w.AdminPerSecond, w.AdminBurst = float64(l.PerKey), l.PerKeyBurst
 	return w
 }

@@ -82,7 +82,7 @@ func (e *explainer) trusts() []tenant.TrustedDomain {
 // explainClock looks for a time to come.
 func (e *explainer) explainClock() {
 	if at, ok := seconds(e.q.Timestamp); ok && at.After(e.k.Now.Add(skew)) {
-		e.find(ClockSkew, Warning, args{"by": rough(at.Sub(e.k.Now)), "way": "ahead", "way_zh": "快"},
+		e.find(ClockSkew, Warning, args{"span": rough(at.Sub(e.k.Now)), "way": "ahead", "way_zh": "快"},
 			fact("timestamp", e.k.Now.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339)))
 	}
 }

@@ -87,7 +87,7 @@ const (
 type Ticket struct {
 	Kind      TicketKind
 	Value     secret.String
-	Live      bool
+	Live      bool      // and in use: not the one before
 	FetchedAt time.Time // when its value was first fetched
 	ExpiresAt time.Time
 }

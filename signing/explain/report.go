@@ -42,6 +42,8 @@ type Finding struct {
 	En       Words      `json:"en"`
 	Zh       Words      `json:"zh"`
 	Evidence []Evidence `json:"evidence"`
+
+	args args // what its words are filled with
 }
 
 // Words say a finding in one language.
@@ -105,7 +107,7 @@ func (r *Report) find(code Code, severity Severity, a args, evidence ...Evidence
 		return
 	}
 	t := texts[code]
-	f := Finding{Code: code, Severity: severity, En: t.en.fill(a), Zh: t.zh.fill(a), Evidence: append([]Evidence{}, evidence...)}
+	f := Finding{Code: code, Severity: severity, En: t.en.fill(a), Zh: t.zh.fill(a), Evidence: append([]Evidence{}, evidence...), args: a}
 	r.Findings = append(r.Findings, f)
 }
 
@@ -125,6 +127,13 @@ func (r *Report) has(codes ...Code) bool {
 // wrong reports whether anything was found that can be the cause.
 func (r *Report) wrong() bool {
 	return slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity != Info })
+}
+
+// Refused reports whether the signature is as it has to be, for the page that was
+// told and of the ticket in use, and the error says all the same that it is not.
+func (r *Report) Refused() bool {
+	return r.SignedBy != nil && r.SignedBy.Live && r.has(PageDiffers) &&
+		!slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Severity == Error })
 }
 
 // order puts the surest finding first, and among equals the one that stops a page

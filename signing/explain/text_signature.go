@@ -54,8 +54,8 @@ var signatureTexts = map[Code]text{
 		Words{"签名使用的是已被替换的旧 ticket。", "签名被缓存了：签名只用于一次页面加载，ticket 最长有效两小时。", "每次注册都请求新的签名，不要在页面、代理或自建缓存中保存签名或 ticket。"}},
 
 	ClockSkew: {
-		Words{"The clock that made the timestamp is {by} {way}.", "How far the platform lets clocks differ is not published.", "Set the clock of the signing machine by NTP; take the timestamp there, never from the phone."},
-		Words{"生成 timestamp 的时钟{way_zh}了 {by}。", "平台允许的偏差未公布。", "请用 NTP 校准签名服务器的时钟；timestamp 应在服务器生成，不要取自手机。"}},
+		Words{"The clock that made the timestamp is {span} {way}.", "How far the platform lets clocks differ is not published.", "Set the clock of the signing machine by NTP; take the timestamp there, never from the phone."},
+		Words{"生成 timestamp 的时钟{way_zh}了 {span}。", "平台允许的偏差未公布。", "请用 NTP 校准签名服务器的时钟；timestamp 应在服务器生成，不要取自手机。"}},
 	TicketRefused: {
 		Words{"The signature is right, made with the {kind} ticket that is held as live, and WeCom refuses that ticket.", "It was replaced or revoked behind our back.", "Have it fetched again: POST /v1/tenants/{tenant_id}/credentials/refresh."},
 		Words{"签名正确，使用的是当前有效的 {kind} ticket，但企业微信拒绝该 ticket。", "ticket 可能已在别处被更换或作废。", "重新获取：POST /v1/tenants/{tenant_id}/credentials/refresh。"}},

@@ -264,7 +264,7 @@ func (e *explainer) tellTimes(m *match) {
 	}
 	if m.ticket.Live && !m.ticket.FetchedAt.IsZero() && at.Before(m.ticket.FetchedAt.Add(-skew)) {
 		// That ticket did not exist then: the clock that made the timestamp is behind.
-		e.find(ClockSkew, Warning, args{"by": rough(m.ticket.FetchedAt.Sub(at)), "way": "behind", "way_zh": "慢"},
+		e.find(ClockSkew, Warning, args{"span": rough(m.ticket.FetchedAt.Sub(at)), "way": "behind", "way_zh": "慢"},
 			fact("timestamp", m.ticket.FetchedAt.UTC().Format(time.RFC3339), at.UTC().Format(time.RFC3339)))
 	}
 }

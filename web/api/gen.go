@@ -105,6 +105,66 @@ func (e FindingSeverity) Valid() bool {
 	}
 }
 
+// Defines values for PageReportAction.
+const (
+	None    PageReportAction = "none"
+	Refetch PageReportAction = "refetch"
+	Retry   PageReportAction = "retry"
+)
+
+// Valid indicates whether the value is a known member of the PageReportAction enum.
+func (e PageReportAction) Valid() bool {
+	switch e {
+	case None:
+		return true
+	case Refetch:
+		return true
+	case Retry:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PageReportClient.
+const (
+	Other  PageReportClient = "other"
+	Wechat PageReportClient = "wechat"
+	Wecom  PageReportClient = "wecom"
+)
+
+// Valid indicates whether the value is a known member of the PageReportClient enum.
+func (e PageReportClient) Valid() bool {
+	switch e {
+	case Other:
+		return true
+	case Wechat:
+		return true
+	case Wecom:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PageReportKind.
+const (
+	PageReportKindAgentConfig PageReportKind = "agent_config"
+	PageReportKindConfig      PageReportKind = "config"
+)
+
+// Valid indicates whether the value is a known member of the PageReportKind enum.
+func (e PageReportKind) Valid() bool {
+	switch e {
+	case PageReportKindAgentConfig:
+		return true
+	case PageReportKindConfig:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RegistrationKind.
 const (
 	RegistrationKindAgent  RegistrationKind = "agent"
@@ -917,6 +977,99 @@ type NewAPIKey struct {
 // NextCursor What to pass as `cursor` for the next page; null on the last one.
 type NextCursor = string
 
+// PageReport What pages reported of one cause on one host within an hour.
+type PageReport struct {
+	// Action What was done. `refetch`: the ticket was fetched again. `retry`: there was a newer ticket, the page had to ask again. `none`: nothing here can mend it, or it was tried lately.
+	//
+	//
+	// Example: refetch
+	Action PageReportAction `json:"action"`
+
+	// Cause What it was, a code of a finding as `POST /v1/explain` answers it.
+	//
+	// Example: ticket_refused
+	Cause string `json:"cause"`
+
+	// Client What showed the page.
+	//
+	// Example: wecom
+	Client PageReportClient `json:"client"`
+
+	// CorpID A corp_id, plain or encrypted. Case matters.
+	//
+	// Example: wpabcdefAAAAabcdefghijklmnopqrstu
+	CorpID CorpID `json:"corp_id"`
+
+	// Count How many reports.
+	//
+	// Example: 12
+	Count int64 `json:"count"`
+
+	// Errcode The errcode that a client told last; null where none told one.
+	//
+	// Example: 42012
+	Errcode nullable.Nullable[int64] `json:"errcode"`
+
+	// FirstReportedAt When it was reported first within the hour.
+	//
+	// Example: 2026-03-01T08:00:01Z
+	FirstReportedAt time.Time `json:"first_reported_at"`
+
+	// Host The page's host; null where the tenant does not trust it.
+	//
+	// Example: h5.example.com
+	Host nullable.Nullable[string] `json:"host"`
+
+	// ID An id that this service gave (a UUIDv7, in lower case).
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	ID ID `json:"id"`
+
+	// Kind Which registration was refused.
+	//
+	// Example: agent_config
+	Kind PageReportKind `json:"kind"`
+
+	// LastReportedAt When it was reported last within the hour.
+	//
+	// Example: 2026-03-01T08:20:00Z
+	LastReportedAt time.Time `json:"last_reported_at"`
+
+	// SuiteID The suite_id as WeCom shows it; for a suite of the kind `internal` a name of the admin's choice. Case matters.
+	//
+	// Example: ww1234567890abcdef
+	SuiteID SuiteID `json:"suite_id"`
+
+	// TenantID An id that this service gave (a UUIDv7, in lower case).
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	TenantID ID `json:"tenant_id"`
+}
+
+// PageReportAction What was done. `refetch`: the ticket was fetched again. `retry`: there was a newer ticket, the page had to ask again. `none`: nothing here can mend it, or it was tried lately.
+//
+// Example: refetch
+type PageReportAction string
+
+// PageReportClient What showed the page.
+//
+// Example: wecom
+type PageReportClient string
+
+// PageReportKind Which registration was refused.
+//
+// Example: agent_config
+type PageReportKind string
+
+// PageReportList A page of reports.
+type PageReportList struct {
+	// Items The reports of this page.
+	Items []PageReport `json:"items"`
+
+	// NextCursor What to pass as `cursor` for the next page; null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+}
+
 // ProviderCorpID The provider's own corp_id. While it is set, a callback URL verifies only where WeCom sealed it for this corp. Empty: not known.
 //
 // Example: ww0123456789abcdef
@@ -1478,6 +1631,27 @@ type ExplainParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ListReportsParams defines parameters for ListReports.
+type ListReportsParams struct {
+	// TenantID Only reports of this tenant's pages.
+	TenantID *ID `form:"tenant_id,omitempty" json:"tenant_id,omitempty"`
+
+	// SuiteID Only reports of this suite's pages.
+	SuiteID *SuiteID `form:"suite_id,omitempty" json:"suite_id,omitempty"`
+
+	// CorpID Only reports of this corp's pages.
+	CorpID *CorpID `form:"corp_id,omitempty" json:"corp_id,omitempty"`
+
+	// Cause Only reports of this cause.
+	Cause *string `form:"cause,omitempty" json:"cause,omitempty"`
+
+	// Limit How many things a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
 // ListSuitesParams defines parameters for ListSuites.
 type ListSuitesParams struct {
 	// Limit How many things a page holds at most.
@@ -1684,6 +1858,9 @@ type ServerInterface interface {
 	// Explain Say why a page cannot register
 	// (POST /v1/explain)
 	Explain(c *gin.Context, params ExplainParams)
+	// ListReports List what pages reported
+	// (GET /v1/reports)
+	ListReports(c *gin.Context, params ListReportsParams)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(c *gin.Context, params ListSuitesParams)
@@ -2235,6 +2412,73 @@ func (siw *ServerInterfaceWrapper) Explain(c *gin.Context) {
 	}
 
 	siw.Handler.Explain(c, params)
+}
+
+// ListReports operation middleware
+func (siw *ServerInterfaceWrapper) ListReports(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListReportsParams
+
+	// ------------- Optional query parameter "tenant_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenant_id", c.Request.URL.Query(), &params.TenantID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suite_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suite_id", c.Request.URL.Query(), &params.SuiteID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suite_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "corp_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "corp_id", c.Request.URL.Query(), &params.CorpID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter corp_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cause" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cause", c.Request.URL.Query(), &params.Cause, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cause: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListReports(c, params)
 }
 
 // ListSuites operation middleware
@@ -3336,6 +3580,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent)
 	router.POST(options.BaseURL+"/v1/events/:event_id/retry", wrapper.RetryEvent)
 	router.POST(options.BaseURL+"/v1/explain", wrapper.Explain)
+	router.GET(options.BaseURL+"/v1/reports", wrapper.ListReports)
 	router.GET(options.BaseURL+"/v1/suites", wrapper.ListSuites)
 	router.POST(options.BaseURL+"/v1/suites", wrapper.CreateSuite)
 	router.DELETE(options.BaseURL+"/v1/suites/:suite_id", wrapper.DeleteSuite)
@@ -3613,6 +3858,28 @@ type ExplainResponseObject interface {
 type Explain200JSONResponse Explanation
 
 func (response Explain200JSONResponse) VisitExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListReportsRequestObject struct {
+	Params ListReportsParams
+}
+
+type ListReportsResponseObject interface {
+	VisitListReportsResponse(w http.ResponseWriter) error
+}
+
+type ListReports200JSONResponse PageReportList
+
+func (response ListReports200JSONResponse) VisitListReportsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -4223,6 +4490,9 @@ type StrictServerInterface interface {
 	// Explain Say why a page cannot register
 	// (POST /v1/explain)
 	Explain(ctx context.Context, request ExplainRequestObject) (ExplainResponseObject, error)
+	// ListReports List what pages reported
+	// (GET /v1/reports)
+	ListReports(ctx context.Context, request ListReportsRequestObject) (ListReportsResponseObject, error)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(ctx context.Context, request ListSuitesRequestObject) (ListSuitesResponseObject, error)
@@ -4682,6 +4952,32 @@ func (sh *strictHandler) Explain(ctx *gin.Context, params ExplainParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ExplainResponseObject); ok {
 		if err := validResponse.VisitExplainResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListReports operation middleware
+func (sh *strictHandler) ListReports(ctx *gin.Context, params ListReportsParams) {
+	var request ListReportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListReports(ctx, request.(ListReportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListReports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListReportsResponseObject); ok {
+		if err := validResponse.VisitListReportsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

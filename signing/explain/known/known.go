@@ -82,6 +82,49 @@ func (r *Reader) Read(ctx context.Context, q explain.Question) (explain.Known, e
 	return k, r.hold(ctx, &k)
 }
 
+// Own reads what is known about a question and of nobody but the tenant that the
+// page means: for who may not hear of others, and to be cheap. Of a page that
+// means none it tells why in Lookup.
+func (r *Reader) Own(ctx context.Context, q explain.Question) (explain.Known, error) {
+	k := explain.Known{Now: r.now()}
+	page, err := tenant.PageOf(explain.PageURL(q.URL))
+	if err != nil {
+		k.Lookup = explain.NothingToFind
+		return k, nil //nolint:nilerr // that it is no page is told, not refused
+	}
+	if q.SuiteID != "" {
+		switch _, err := r.Suites.Get(ctx, wecom.SuiteID(q.SuiteID)); {
+		case !plausible(q.SuiteID) || errors.Is(err, suite.ErrNotFound):
+			k.Lookup = explain.NoSuite
+			return k, nil
+		case err != nil:
+			return k, err
+		}
+	}
+	id, err := r.Directory.Whom(ctx, q.SuiteID, q.CorpID, page)
+	if k.Lookup, err = lookup(err); err != nil || k.Lookup != explain.Found {
+		return k, err
+	}
+	t, err := r.Tenants.Get(ctx, id)
+	if errors.Is(err, tenant.ErrNotFound) { // gone meanwhile
+		k.Lookup = explain.NoTenant
+		return k, nil
+	}
+	if err != nil {
+		return k, err
+	}
+	of, err := r.Suites.Get(ctx, t.SuiteID)
+	if err != nil {
+		return k, err
+	}
+	k.App = &explain.App{Tenant: t, Kind: jsapi.Kind(of.Kind)}
+	k.Suites, k.ProviderCorpID = []string{string(of.ID)}, string(of.ProviderCorpID)
+	if k.App.Trusts, err = r.trusts(ctx, &t); err != nil {
+		return k, err
+	}
+	return k, r.hold(ctx, &k)
+}
+
 func (r *Reader) now() time.Time {
 	if r.Now != nil {
 		return r.Now()
@@ -119,17 +162,7 @@ func (r *Reader) whom(ctx context.Context, q explain.Question, k *explain.Known)
 		return r.only(ctx, q, k)
 	}
 	id, err := r.Directory.Whom(ctx, q.SuiteID, q.CorpID, page)
-	switch {
-	case errors.Is(err, signing.ErrTenantNotFound):
-		k.Lookup = explain.NoTenant
-		return nil, nil
-	case errors.Is(err, signing.ErrTenantAmbiguous):
-		k.Lookup = explain.SeveralFit
-		return nil, nil
-	case errors.Is(err, signing.ErrUntrusted):
-		k.Lookup = explain.NobodyTrusts
-		return nil, nil
-	case err != nil:
+	if k.Lookup, err = lookup(err); err != nil || k.Lookup != explain.Found {
 		return nil, err
 	}
 	t, err := r.Tenants.Get(ctx, id)
@@ -137,8 +170,20 @@ func (r *Reader) whom(ctx context.Context, q explain.Question, k *explain.Known)
 		k.Lookup = explain.NoTenant
 		return nil, nil
 	}
-	k.Lookup = explain.Found
 	return &t, err
+}
+
+// lookup is what the directory's answer means.
+func lookup(err error) (explain.Lookup, error) {
+	switch {
+	case errors.Is(err, signing.ErrTenantNotFound):
+		return explain.NoTenant, nil
+	case errors.Is(err, signing.ErrTenantAmbiguous):
+		return explain.SeveralFit, nil
+	case errors.Is(err, signing.ErrUntrusted):
+		return explain.NobodyTrusts, nil
+	}
+	return explain.Found, err
 }
 
 // only finds the tenant that the ids alone leave, for a URL that has no host.

@@ -14,7 +14,7 @@ ALTER TABLE refreshes
     ADD COLUMN refetch_after timestamptz,
     ADD CONSTRAINT refreshes_refetch_is_a_ticket CHECK (refetch IN ('', 'jsapi_ticket', 'agent_config'));
 
--- Room signing/report: registrations of pages that failed and whose signature could
+-- Room signing/pagereport: registrations of pages that failed and whose signature could
 -- be made again. One row is all of a cause on one host of a tenant within an hour:
 -- no URL, no person, and no more rows than causes.
 CREATE TABLE page_reports (
