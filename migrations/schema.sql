@@ -455,6 +455,10 @@ CREATE INDEX authorizations_info_due ON authorizations USING btree (info_due_at)
 
 CREATE INDEX authorizations_updated_at ON authorizations USING btree (updated_at);
 
+CREATE INDEX callback_events_by_corp ON callback_events USING btree (corp_id, received_at, id) WHERE (corp_id <> ''::text);
+
+CREATE INDEX callback_events_by_suite ON callback_events USING btree (suite_id, received_at, id);
+
 CREATE INDEX callback_events_cancels ON callback_events USING btree (suite_id, corp_id) WHERE (info_type = 'cancel_auth'::text);
 
 CREATE INDEX callback_events_corp ON callback_events USING btree (suite_id, corp_id) WHERE ((corp_id <> ''::text) AND (payload_sealed IS NOT NULL));
@@ -491,9 +495,21 @@ CREATE INDEX tenant_corp_ids_tenant_id ON tenant_corp_ids USING btree (tenant_id
 
 CREATE INDEX tenant_domains_host ON tenant_domains USING btree (host);
 
-CREATE INDEX tenants_corp_id ON tenants USING btree (corp_id, suite_id);
+CREATE INDEX tenants_by_health ON tenants USING btree (health, id);
 
-CREATE INDEX tenants_updated_at ON tenants USING btree (updated_at);
+CREATE INDEX tenants_by_name ON tenants USING btree (lower(name) COLLATE "C", id);
+
+CREATE INDEX tenants_by_status ON tenants USING btree (status, id);
+
+CREATE INDEX tenants_by_suite ON tenants USING btree (suite_id, id);
+
+CREATE INDEX tenants_by_suite_and_name ON tenants USING btree (suite_id, lower(name) COLLATE "C", id);
+
+CREATE INDEX tenants_by_suite_and_update ON tenants USING btree (suite_id, updated_at, id);
+
+CREATE INDEX tenants_by_update ON tenants USING btree (updated_at, id);
+
+CREATE INDEX tenants_corp_id ON tenants USING btree (corp_id, suite_id);
 
 CREATE TRIGGER audit_log_rows_stay BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
 

@@ -3,6 +3,8 @@ package suite
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -65,19 +67,41 @@ type EventCursor struct {
 	ID         uuid.UUID
 }
 
-// Events lists callbacks, newest first, at most limit of them after the cursor.
-func (s *Store) Events(ctx context.Context, f EventFilter, after EventCursor, limit int) ([]Event, error) {
-	const q = `
-SELECT ` + eventFrom + `
-WHERE ($1 = '' OR e.suite_id = $1) AND ($2 = '' OR e.corp_id = $2) AND ($3 = '' OR e.info_type = $3) AND ($4 = '' OR e.state = $4)
-	AND ($5::timestamptz IS NULL OR (e.received_at, e.id) < ($5, $6))
-ORDER BY e.received_at DESC, e.id DESC
-LIMIT $7`
-	var at *time.Time
-	if !after.ReceivedAt.IsZero() {
-		at = &after.ReceivedAt
+// Events lists callbacks, newest first or with up oldest first, at most limit of them after
+// the cursor. What the filter does not ask for is not in the query, so that the planner sees
+// which index it is about.
+func (s *Store) Events(ctx context.Context, f EventFilter, after EventCursor, up bool, limit int) ([]Event, error) {
+	conditions, args := []string{"true"}, []any{limit}
+	add := func(condition string, values ...any) {
+		places := make([]any, len(values))
+		for i, v := range values {
+			args = append(args, v)
+			places[i] = "$" + strconv.Itoa(len(args))
+		}
+		conditions = append(conditions, fmt.Sprintf(condition, places...))
 	}
-	rows, err := s.Pool.Query(ctx, q, f.SuiteID, f.CorpID, f.InfoType, f.State, at, after.ID, limit)
+	if f.SuiteID != "" {
+		add("e.suite_id = %s", f.SuiteID)
+	}
+	if f.InfoType != "" {
+		add("e.info_type = %s", f.InfoType)
+	}
+	if f.State != "" {
+		add("e.state = %s", f.State)
+	}
+	if f.CorpID != "" {
+		add("e.corp_id = %s AND e.corp_id <> ''", f.CorpID) // the index leaves out those that name none
+	}
+	direction, beyond := "DESC", "<"
+	if up {
+		direction, beyond = "ASC", ">"
+	}
+	if !after.ReceivedAt.IsZero() {
+		add("(e.received_at, e.id) "+beyond+" (%s, %s)", after.ReceivedAt, after.ID)
+	}
+	q := `SELECT ` + eventFrom + ` WHERE ` + strings.Join(conditions, " AND ") +
+		` ORDER BY e.received_at ` + direction + `, e.id ` + direction + ` LIMIT $1`
+	rows, err := s.Pool.Query(ctx, q, args...)
 	if err != nil {
 		return nil, fmt.Errorf("list events: %w", err)
 	}

@@ -27,7 +27,7 @@ func TestEventsAreListedNewestFirst(t *testing.T) {
 	}
 	var paged []suite.Event
 	for after := (suite.EventCursor{}); ; {
-		page, err := h.store.Events(t.Context(), suite.EventFilter{}, after, 3)
+		page, err := h.store.Events(t.Context(), suite.EventFilter{}, after, false, 3)
 		must(t, err)
 		if len(page) == 0 {
 			break

@@ -231,7 +231,7 @@ func (h *house) authorization(id uuid.UUID) (suite.Authorization, bool) {
 // events lists all events, newest first.
 func (h *house) events(f suite.EventFilter) []suite.Event {
 	h.t.Helper()
-	list, err := h.store.Events(h.t.Context(), f, suite.EventCursor{}, 200)
+	list, err := h.store.Events(h.t.Context(), f, suite.EventCursor{}, false, 200)
 	must(h.t, err)
 	return list
 }

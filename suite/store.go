@@ -92,9 +92,18 @@ func (s *Store) Get(ctx context.Context, id wecom.SuiteID) (Suite, error) {
 	return out, nil
 }
 
-// List answers with up to limit suites whose ids come after after, in their order.
+// List answers with up to limit suites in the order of their ids, from the one after the cursor on.
 func (s *Store) List(ctx context.Context, after wecom.SuiteID, limit int) ([]Suite, error) {
-	rows, err := s.Pool.Query(ctx, `SELECT `+suiteColumns+` FROM suites WHERE suite_id > $1 ORDER BY suite_id LIMIT $2`, after, limit)
+	return s.Page(ctx, after, false, limit)
+}
+
+// Page is List, or with down the reverse; no cursor is before the first in either.
+func (s *Store) Page(ctx context.Context, after wecom.SuiteID, down bool, limit int) ([]Suite, error) {
+	q := `SELECT ` + suiteColumns + ` FROM suites WHERE suite_id > $1 ORDER BY suite_id LIMIT $2`
+	if down {
+		q = `SELECT ` + suiteColumns + ` FROM suites WHERE $1 = '' OR suite_id < $1 ORDER BY suite_id DESC LIMIT $2`
+	}
+	rows, err := s.Pool.Query(ctx, q, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list suites: %w", err)
 	}

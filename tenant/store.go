@@ -56,33 +56,12 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (Tenant, err
 	return ts[0], nil
 }
 
-// List answers with the tenants that a filter selects, in the order of their ids,
-// from the one after the cursor on (uuid.Nil: from the first), and with the next
-// cursor, which is uuid.Nil at the end.
+// List is Page in the order in which tenants came, by their ids: from the one after the
+// cursor on (uuid.Nil: from the first), with the next cursor, which is uuid.Nil at the end.
 func (s *Store) List(ctx context.Context, f Filter, after uuid.UUID, limit int) ([]Tenant, uuid.UUID, error) {
-	limit = min(max(limit, 1), MaxList)
-	const where = `
-		WHERE t.id > $1
-		  AND ($2 = '' OR t.suite_id = $2)
-		  AND ($3 = '' OR t.id IN (SELECT i.tenant_id FROM tenant_corp_ids i WHERE i.corp_id = $3))
-		  AND ($4 = '' OR t.status = $4)
-		  AND ($5 = '' OR t.health = $5)
-		  AND ($6 = '' OR t.name ILIKE $6 || '%' OR t.corp_id LIKE $6 || '%')
-		ORDER BY t.id
-		LIMIT $7`
-	ts, err := s.query(ctx, where, after, string(f.SuiteID), string(f.CorpID), string(f.Status), string(f.Health), likeEscaper.Replace(f.Query), limit+1)
-	if err != nil {
-		return nil, uuid.Nil, fmt.Errorf("list tenants: %w", err)
-	}
-	if len(ts) <= limit {
-		return ts, uuid.Nil, nil
-	}
-	ts = ts[:limit]
-	return ts, ts[limit-1].ID, nil
+	ts, next, err := s.Page(ctx, f, ByCreation, Cursor{ID: after}, limit)
+	return ts, next.ID, err
 }
-
-// likeEscaper makes a text stand for itself in a LIKE pattern.
-var likeEscaper = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
 // query reads tenants, and then the agents of all of them.
 func (s *Store) query(ctx context.Context, where string, args ...any) ([]Tenant, error) {
@@ -113,13 +92,26 @@ func (s *Store) query(ctx context.Context, where string, args ...any) ([]Tenant,
 	return ts, err
 }
 
-func scanTenant(row pgx.CollectableRow) (Tenant, error) {
+func scanTenant(row pgx.CollectableRow) (Tenant, error) { return scanMore(row) }
+
+// scanListed reads a tenant with its agents and what the list is sorted by.
+func scanListed(row pgx.CollectableRow) (t Tenant, key string, err error) {
+	var agents []Agent
+	t, err = scanMore(row, &agents, &key)
+	if len(agents) > 0 {
+		t.Agents = agents
+	}
+	return t, key, err
+}
+
+// scanMore reads tenantColumns and what stands behind them.
+func scanMore(row pgx.CollectableRow, more ...any) (Tenant, error) {
 	var t Tenant
 	var errcode *int
 	var errorAt, cancelledAt *time.Time
-	err := row.Scan(&t.ID, &t.SuiteID, &t.CorpID, &t.Name, &t.Status, &t.Health,
+	err := row.Scan(append([]any{&t.ID, &t.SuiteID, &t.CorpID, &t.Name, &t.Status, &t.Health,
 		&t.LastError, &errcode, &errorAt, &t.AuthorizedAt, &cancelledAt,
-		&t.Version, &t.CreatedAt, &t.UpdatedAt, &t.Aliases)
+		&t.Version, &t.CreatedAt, &t.UpdatedAt, &t.Aliases}, more...)...)
 	if errcode != nil {
 		t.LastErrcode = *errcode
 	}

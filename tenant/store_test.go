@@ -428,7 +428,7 @@ func TestList(t *testing.T) {
 		{"status", tenant.Filter{Status: tenant.Disabled}, []wecom.CorpID{"wwB"}},
 		{"health", tenant.Filter{Health: tenant.OK}, []wecom.CorpID{"wpC"}},
 		{"prefix of corp_id", tenant.Filter{Query: "ww"}, []wecom.CorpID{"wwA", "wwB"}},
-		{"prefix of name, any case", tenant.Filter{Query: "corp WP"}, []wecom.CorpID{"wpC", "wp%E"}},
+		{"prefix of name, any case", tenant.Filter{Query: "corp WP"}, []wecom.CorpID{"wp%E", "wpC"}},
 		{"percent is no wildcard", tenant.Filter{Query: "wp%"}, []wecom.CorpID{"wp%E"}},
 		{"underscore is no wildcard", tenant.Filter{Query: "wp_"}, []wecom.CorpID{"wp_D"}},
 		{"percent in a name", tenant.Filter{Query: "100% Ö"}, []wecom.CorpID{"wp_D"}},

@@ -23,7 +23,7 @@ func (a *admin) ListSuiteDomains(ctx context.Context, r api.ListSuiteDomainsRequ
 	if err != nil {
 		return nil, err
 	}
-	list, err := pageOfDomains(domains, r.Params.Limit, r.Params.Cursor)
+	list, err := pageOfDomains(domains, descends(r.Params.Sort, false), r.Params.Limit, r.Params.Cursor)
 	return api.ListSuiteDomains200JSONResponse(list), err
 }
 
@@ -78,7 +78,7 @@ func (a *admin) ListTenantDomains(ctx context.Context, r api.ListTenantDomainsRe
 	if err != nil {
 		return nil, ofTenant(err, errTenantNotFound)
 	}
-	list, err := pageOfDomains(domains, r.Params.Limit, r.Params.Cursor)
+	list, err := pageOfDomains(domains, descends(r.Params.Sort, false), r.Params.Limit, r.Params.Cursor)
 	return api.ListTenantDomains200JSONResponse(list), err
 }
 
@@ -163,16 +163,21 @@ func showDomain(d tenant.TrustedDomain) api.TrustedDomain {
 
 // pageOfDomains pages through domains that come in the order of host and port.
 // An owner has few of them, so that all are read for each page.
-func pageOfDomains(domains []tenant.TrustedDomain, limit *api.Limit, cursor *api.Cursor) (api.DomainList, error) {
+func pageOfDomains(domains []tenant.TrustedDomain, down bool, limit *api.Limit, cursor *api.Cursor) (api.DomainList, error) {
 	var host string
 	var port int
 	paged, err := readCursor(cursor, "domains", &host, &port)
 	if err != nil {
 		return api.DomainList{}, err
 	}
+	sign := 1
+	if down {
+		slices.Reverse(domains)
+		sign = -1
+	}
 	if paged {
 		domains = slices.DeleteFunc(domains, func(d tenant.TrustedDomain) bool {
-			return cmp.Or(cmp.Compare(d.Host, host), cmp.Compare(d.Port, port)) <= 0
+			return cmp.Or(cmp.Compare(d.Host, host), cmp.Compare(d.Port, port))*sign <= 0
 		})
 	}
 	domains, next := pageOf(domains, limitOf(limit), func(last tenant.TrustedDomain) nullable.Nullable[api.NextCursor] {

@@ -24,7 +24,7 @@ func (a *admin) ListEvents(ctx context.Context, r api.ListEventsRequestObject) (
 		CorpID:   wecom.CorpID(deref(r.Params.CorpID)),
 		InfoType: deref(r.Params.InfoType),
 		State:    suite.EventState(deref(r.Params.State)),
-	}, after, limit+1)
+	}, after, !descends(r.Params.Sort, true), limit+1)
 	if err != nil {
 		return nil, err
 	}

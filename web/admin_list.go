@@ -60,7 +60,7 @@ func readPart(text string, part any) bool {
 	switch to := part.(type) {
 	case *string:
 		*to = text
-		return true
+		return !strings.ContainsRune(text, 0) // Postgres stores none
 	case *int:
 		n, err := strconv.Atoi(text)
 		*to = n
@@ -69,6 +69,14 @@ func readPart(text string, part any) bool {
 		return to.UnmarshalText([]byte(text)) == nil
 	}
 	return false
+}
+
+// descends tells whether a list goes from the last to the first.
+func descends[S ~string](sort *S, byDefault bool) bool {
+	if sort == nil {
+		return byDefault
+	}
+	return strings.HasPrefix(string(*sort), "-")
 }
 
 var errCursor = invalid("cursor",

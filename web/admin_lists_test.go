@@ -2,6 +2,9 @@ package web_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,8 +64,49 @@ func TestListsPage(t *testing.T) {
 			wantField(t, p, name)
 		}
 	}
+	for _, list := range []string{"/v1/suites", "/v1/tenants", "/v1/suites/ww0/domains", tenantPath + "/domains", "/v1/events"} {
+		a.mirrors(list)
+	}
+	for _, query := range []string{"q=w&sort=created_at", "q=w&sort=-updated_at", "status=active&sort=name", "health=ok&sort=updated_at", "sort=corp_id", "sort="} {
+		wantField(t, a.call("GET", "/v1/tenants?"+query, nil).refused(400, "invalid_request"), "sort")
+	}
+	for _, query := range []string{"q=w&sort=-name", "q=w&status=active&sort=name", "status=active&sort=-created_at", "suite_id=ww0&sort=-updated_at", "corp_id=wp1&sort=name"} {
+		a.call("GET", "/v1/tenants?"+query, nil).want(200)
+	}
 	other, _ := a.call("GET", "/v1/suites?limit=1", nil).want(200).object()["next_cursor"].(string)
 	wantField(t, a.call("GET", "/v1/tenants?cursor="+other, nil).refused(400, "invalid_request"), "cursor")
+}
+
+// mirrors wants every order that the contract names for a list to be the reverse of its
+// opposite, in one page and in many.
+func (a *admin) mirrors(list string) {
+	a.t.Helper()
+	route, _, err := contractRouter(a.t).FindRoute(httptest.NewRequest(http.MethodGet, list, nil))
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	paged := func(sort string) (all []any) {
+		for next := list + "?limit=2&sort=" + sort; next != ""; {
+			r := a.call("GET", next, nil).want(200)
+			all = append(all, r.items()...)
+			next = strings.TrimSuffix(strings.TrimPrefix(r.header.Get("Link"), "<"), `>; rel="next"`)
+		}
+		return all
+	}
+	for _, v := range route.Operation.Parameters.GetByInAndName("query", "sort").Schema.Value.Enum {
+		sort, _ := v.(string)
+		if strings.HasPrefix(sort, "-") {
+			continue
+		}
+		up, down := paged(sort), paged("-"+sort)
+		slices.Reverse(down)
+		if diff := cmp.Diff(up, down); diff != "" || len(up) < 2 {
+			a.t.Errorf("%s by %s and by -%[2]s do not mirror each other (-up +down):\n%s", list, sort, diff)
+		}
+		if whole := a.call("GET", list+"?limit=200&sort="+sort, nil).want(200).items(); cmp.Diff(whole, up) != "" {
+			a.t.Errorf("%s by %s differs in pages", list, sort)
+		}
+	}
 }
 
 func (r *answer) items() []any {

@@ -21,7 +21,7 @@ func (a *admin) ListSuites(ctx context.Context, r api.ListSuitesRequestObject) (
 		return nil, err
 	}
 	limit := limitOf(r.Params.Limit)
-	suites, err := a.Suites.List(ctx, wecom.SuiteID(after), limit+1)
+	suites, err := a.Suites.Page(ctx, wecom.SuiteID(after), descends(r.Params.Sort, false), limit+1)
 	if err != nil {
 		return nil, err
 	}

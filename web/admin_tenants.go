@@ -16,25 +16,52 @@ import (
 
 // ListTenants answers GET /v1/tenants.
 func (a *admin) ListTenants(ctx context.Context, r api.ListTenantsRequestObject) (api.ListTenantsResponseObject, error) {
-	var after uuid.UUID
-	if _, err := readCursor(r.Params.Cursor, "tenants", &after); err != nil {
-		return nil, err
-	}
-	tenants, last, err := a.Tenants.List(requestContext(ctx), tenant.Filter{
+	filter := tenant.Filter{
 		SuiteID: wecom.SuiteID(deref(r.Params.SuiteID)),
 		CorpID:  wecom.CorpID(deref(r.Params.CorpID)),
 		Status:  tenant.Status(deref(r.Params.Status)),
 		Health:  tenant.Health(deref(r.Params.Health)),
 		Query:   deref(r.Params.Q),
-	}, after, limitOf(r.Params.Limit))
+	}
+	by := tenant.Sort(deref(r.Params.Sort))
+	if err := mayOrder(filter, by); err != nil {
+		return nil, err
+	}
+	var after tenant.Cursor
+	if _, err := readCursor(r.Params.Cursor, "tenants", &after.Key, &after.ID); err != nil {
+		return nil, err
+	}
+	tenants, last, err := a.Tenants.Page(requestContext(ctx), filter, by, after, limitOf(r.Params.Limit))
+	if errors.Is(err, tenant.ErrCursor) {
+		return nil, errCursor
+	}
 	if err != nil {
 		return nil, err
 	}
 	next := lastPage()
-	if last != uuid.Nil {
-		next = nextCursor("tenants", last.String())
+	if last != (tenant.Cursor{}) {
+		next = nextCursor("tenants", last.Key, last.ID.String())
 	}
 	return api.ListTenants200JSONResponse{Items: convert(tenants, showTenant), NextCursor: next}, nil
+}
+
+// mayOrder refuses an order that has no index with a filter.
+func mayOrder(f tenant.Filter, by tenant.Sort) error {
+	switch by {
+	case "":
+	case tenant.ByName, tenant.ByNameRev:
+		if f.Query == "" && (f.Status != "" || f.Health != "") {
+			return invalid("sort", "status and health go with created_at and -created_at only.", "status、health 只能与 created_at、-created_at 一起使用。")
+		}
+	default:
+		if f.Query != "" {
+			return invalid("sort", "q goes with name and -name only.", "q 只能与 name、-name 一起使用。")
+		}
+		if (by == tenant.ByUpdate || by == tenant.ByUpdateRev) && (f.Status != "" || f.Health != "") {
+			return invalid("sort", "status and health go with created_at and -created_at only.", "status、health 只能与 created_at、-created_at 一起使用。")
+		}
+	}
+	return nil
 }
 
 // CreateTenant answers POST /v1/tenants.

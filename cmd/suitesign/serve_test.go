@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -117,13 +120,27 @@ func TestServeThatCannotStart(t *testing.T) {
 	if err := wrong.wait(t); !errors.Is(err, secret.ErrWrongMasterKey) {
 		t.Errorf("with a wrong master key serve = %v", err)
 	}
-	if err := migrations.DownSteps(t.Context(), database, 1); err != nil {
+	if err := migrations.DownSteps(t.Context(), database, latest(t)-int(migrations.Oldest)+1); err != nil {
 		t.Fatal(err)
 	}
 	old := startServing(t, database, func(c *Config) { c.MasterKey, c.Drain.Accept = first.config.MasterKey, time.Hour })
 	if err := old.wait(t); !errors.Is(err, migrations.ErrSchemaOutOfRange) || !contains(err, "suitesign migrate up") {
 		t.Errorf("on an old schema serve = %v", err)
 	}
+}
+
+// latest is the version of the newest migration.
+func latest(t *testing.T) int {
+	t.Helper()
+	files, err := fs.Glob(migrations.Files, "*.up.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(slices.Max(files)[:6])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // Without its database it waits, says so, and goes when it is told to.

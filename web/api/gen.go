@@ -414,6 +414,108 @@ func (e TenantStatus) Valid() bool {
 	}
 }
 
+// Defines values for ListEventsParamsSort.
+const (
+	MinusReceivedAt ListEventsParamsSort = "-received_at"
+	ReceivedAt      ListEventsParamsSort = "received_at"
+)
+
+// Valid indicates whether the value is a known member of the ListEventsParamsSort enum.
+func (e ListEventsParamsSort) Valid() bool {
+	switch e {
+	case MinusReceivedAt:
+		return true
+	case ReceivedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSuitesParamsSort.
+const (
+	ListSuitesParamsSortMinusSuiteID ListSuitesParamsSort = "-suite_id"
+	ListSuitesParamsSortSuiteID      ListSuitesParamsSort = "suite_id"
+)
+
+// Valid indicates whether the value is a known member of the ListSuitesParamsSort enum.
+func (e ListSuitesParamsSort) Valid() bool {
+	switch e {
+	case ListSuitesParamsSortMinusSuiteID:
+		return true
+	case ListSuitesParamsSortSuiteID:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSuiteDomainsParamsSort.
+const (
+	ListSuiteDomainsParamsSortDomain      ListSuiteDomainsParamsSort = "domain"
+	ListSuiteDomainsParamsSortMinusDomain ListSuiteDomainsParamsSort = "-domain"
+)
+
+// Valid indicates whether the value is a known member of the ListSuiteDomainsParamsSort enum.
+func (e ListSuiteDomainsParamsSort) Valid() bool {
+	switch e {
+	case ListSuiteDomainsParamsSortDomain:
+		return true
+	case ListSuiteDomainsParamsSortMinusDomain:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTenantsParamsSort.
+const (
+	CreatedAt      ListTenantsParamsSort = "created_at"
+	MinusCreatedAt ListTenantsParamsSort = "-created_at"
+	MinusName      ListTenantsParamsSort = "-name"
+	MinusUpdatedAt ListTenantsParamsSort = "-updated_at"
+	Name           ListTenantsParamsSort = "name"
+	UpdatedAt      ListTenantsParamsSort = "updated_at"
+)
+
+// Valid indicates whether the value is a known member of the ListTenantsParamsSort enum.
+func (e ListTenantsParamsSort) Valid() bool {
+	switch e {
+	case CreatedAt:
+		return true
+	case MinusCreatedAt:
+		return true
+	case MinusName:
+		return true
+	case MinusUpdatedAt:
+		return true
+	case Name:
+		return true
+	case UpdatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTenantDomainsParamsSort.
+const (
+	ListTenantDomainsParamsSortDomain      ListTenantDomainsParamsSort = "domain"
+	ListTenantDomainsParamsSortMinusDomain ListTenantDomainsParamsSort = "-domain"
+)
+
+// Valid indicates whether the value is a known member of the ListTenantDomainsParamsSort enum.
+func (e ListTenantDomainsParamsSort) Valid() bool {
+	switch e {
+	case ListTenantDomainsParamsSortDomain:
+		return true
+	case ListTenantDomainsParamsSortMinusDomain:
+		return true
+	default:
+		return false
+	}
+}
+
 // APIKey What is known about a key.
 type APIKey struct {
 	// CreatedAt When it was made.
@@ -1604,12 +1706,18 @@ type ListEventsParams struct {
 	// State Only callbacks in this state.
 	State *EventState `form:"state,omitempty" json:"state,omitempty"`
 
+	// Sort The order of the list; a minus is the newest first.
+	Sort *ListEventsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many things a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListEventsParamsSort defines parameters for ListEvents.
+type ListEventsParamsSort string
 
 // GetEventParams defines parameters for GetEvent.
 type GetEventParams struct {
@@ -1654,12 +1762,18 @@ type ListReportsParams struct {
 
 // ListSuitesParams defines parameters for ListSuites.
 type ListSuitesParams struct {
+	// Sort The order of the list; a minus is the reverse.
+	Sort *ListSuitesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many things a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListSuitesParamsSort defines parameters for ListSuites.
+type ListSuitesParamsSort string
 
 // CreateSuiteParams defines parameters for CreateSuite.
 type CreateSuiteParams struct {
@@ -1688,12 +1802,18 @@ type UpdateSuiteParams struct {
 
 // ListSuiteDomainsParams defines parameters for ListSuiteDomains.
 type ListSuiteDomainsParams struct {
+	// Sort The order of the list, by host and then by port; a minus is the reverse.
+	Sort *ListSuiteDomainsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many things a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListSuiteDomainsParamsSort defines parameters for ListSuiteDomains.
+type ListSuiteDomainsParamsSort string
 
 // DeleteSuiteDomainParams defines parameters for DeleteSuiteDomain.
 type DeleteSuiteDomainParams struct {
@@ -1730,12 +1850,18 @@ type ListTenantsParams struct {
 	// Q Only tenants whose name or corp_id starts with this.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
+	// Sort The order of the list; a minus is the reverse. Where it is left out it is `created_at`, or `name` with `q`.
+	Sort *ListTenantsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many things a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListTenantsParamsSort defines parameters for ListTenants.
+type ListTenantsParamsSort string
 
 // CreateTenantParams defines parameters for CreateTenant.
 type CreateTenantParams struct {
@@ -1771,12 +1897,18 @@ type RefreshCredentialsParams struct {
 
 // ListTenantDomainsParams defines parameters for ListTenantDomains.
 type ListTenantDomainsParams struct {
+	// Sort The order of the list, by host and then by port; a minus is the reverse.
+	Sort *ListTenantDomainsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many things a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListTenantDomainsParamsSort defines parameters for ListTenantDomains.
+type ListTenantDomainsParamsSort string
 
 // DeleteTenantDomainParams defines parameters for DeleteTenantDomain.
 type DeleteTenantDomainParams struct {
@@ -2250,6 +2382,14 @@ func (siw *ServerInterfaceWrapper) ListEvents(c *gin.Context) {
 		return
 	}
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
@@ -2490,6 +2630,14 @@ func (siw *ServerInterfaceWrapper) ListSuites(c *gin.Context) {
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListSuitesParams
 
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
@@ -2720,6 +2868,14 @@ func (siw *ServerInterfaceWrapper) ListSuiteDomains(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListSuiteDomainsParams
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 
@@ -2967,6 +3123,14 @@ func (siw *ServerInterfaceWrapper) ListTenants(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -3342,6 +3506,14 @@ func (siw *ServerInterfaceWrapper) ListTenantDomains(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListTenantDomainsParams
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 

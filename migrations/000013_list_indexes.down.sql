@@ -1,0 +1,10 @@
+DROP INDEX callback_events_by_corp;
+DROP INDEX callback_events_by_suite;
+CREATE INDEX tenants_updated_at ON tenants (updated_at);
+DROP INDEX tenants_by_update;
+DROP INDEX tenants_by_suite_and_update;
+DROP INDEX tenants_by_suite_and_name;
+DROP INDEX tenants_by_name;
+DROP INDEX tenants_by_health;
+DROP INDEX tenants_by_status;
+DROP INDEX tenants_by_suite;
