@@ -28,6 +28,7 @@ type API struct {
 	Tenants     *tenant.Store
 	Credentials *ticket.Source
 	Refresher   *ticket.Refresher
+	Audit       *audit.Log         // who changed what
 	Known       *known.Reader      // of pages that could not register
 	Reports     *pagereport.Desk   // of those that said so themselves
 	Idempotency *idempotency.Store // an Idempotency-Key means nothing unless set

@@ -19,6 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/audit"
 	"suitesign/migrations/pgtest"
 	"suitesign/secret"
 	"suitesign/secret/secrettest"
@@ -67,6 +68,7 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 		Tenants: tenants,
 	}
 	a.api.Idempotency = &idempotency.Store{Pool: pool, Ring: a.ring}
+	a.api.Audit = &audit.Log{Pool: pool}
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: pool, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
@@ -87,6 +89,9 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 	a.http = &http.Client{Transport: &contractKeeper{t: t, next: ts.Client().Transport, router: contractRouter(t)}}
 	return a
 }
+
+// Exports are lines of text to the validator.
+func init() { openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder) }
 
 // syncBuffer is a log that a test can read.
 type syncBuffer struct {

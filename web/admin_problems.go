@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"suitesign/audit"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -41,6 +42,9 @@ var adminProblems = []row{
 		"The tenant has no such alias. The corp_id that it came with is not one.", "该租户没有此别名；授权时的 corp_id 不是别名。", 0},
 	{errEventNotFound, http.StatusNotFound, "event_not_found", "No such event",
 		"There is no event with this id; events are kept 35 days at most.", "没有该 id 对应的事件；事件最多保留 35 天。", 0},
+	{audit.ErrNotFound, http.StatusNotFound, "audit_entry_not_found", "No such audit entry",
+		"There is no entry with this id in the audit log; entries are kept as long as the operator says, 400 days by default.",
+		"审计日志中没有该 id 对应的记录；记录默认保留 400 天，由运维人员决定。", 0},
 	{apikey.ErrNotFound, http.StatusNotFound, "api_key_not_found", "No such API key",
 		"There is no API key with this id.", "没有该 id 对应的 API key。", 0},
 	{apikey.ErrExpired, http.StatusBadRequest, "invalid_request", "Invalid request",

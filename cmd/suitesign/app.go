@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"suitesign/audit"
 	"suitesign/changes"
 	"suitesign/migrations"
 	"suitesign/web"
@@ -111,6 +112,7 @@ func (a *app) beat(h *house) {
 	})
 	if a.config.Worker {
 		a.work = startHeartbeat(a.log, []job{
+			{"prune the audit log", 10 * time.Minute, a.pruneAudit},
 			{"suites", time.Second, func(ctx context.Context) error {
 				_, err := h.worker.RunOnce(ctx)
 				return err
@@ -121,6 +123,19 @@ func (a *app) beat(h *house) {
 			}},
 		})
 	}
+}
+
+// auditBatch is how many entries go in one transaction.
+const auditBatch = 1000
+
+// pruneAudit removes what the audit log keeps no longer. Several replicas at it
+// share the batches.
+func (a *app) pruneAudit(ctx context.Context) error {
+	if a.config.Audit.Retention == 0 {
+		return nil
+	}
+	_, err := audit.Prune(ctx, a.pools.working, a.config.Audit.Retention, auditBatch)
+	return err
 }
 
 // drain begins the end: /readyz turns 503 and nothing more is claimed.

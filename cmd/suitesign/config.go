@@ -41,6 +41,7 @@ type Config struct {
 	Limits  LimitsConfig  `yaml:"limits" envPrefix:"LIMITS_"`
 	Refresh RefreshConfig `yaml:"refresh" envPrefix:"REFRESH_"`
 	Drain   DrainConfig   `yaml:"drain" envPrefix:"DRAIN_"`
+	Audit   AuditConfig   `yaml:"audit" envPrefix:"AUDIT_"`
 
 	// Demo is set by the command demo only: it allows *.localhost as a trusted domain.
 	Demo *demoSettings `yaml:"-"`
@@ -97,6 +98,12 @@ type DrainConfig struct {
 	Finish time.Duration `yaml:"finish" env:"FINISH"`
 }
 
+// AuditConfig is about the audit log.
+type AuditConfig struct {
+	// Retention is how long an entry is kept. 0: for ever.
+	Retention time.Duration `yaml:"retention" env:"RETENTION"`
+}
+
 func defaultConfig() Config {
 	return Config{
 		DatabaseConns: 16,
@@ -115,6 +122,7 @@ func defaultConfig() Config {
 		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10, ReportPerM: 60, PerKey: 200, PerKeyBurst: 1000},
 		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000, Share: 0.5, Egress: "default", IdleAfter: 72 * time.Hour},
 		Drain:   DrainConfig{Accept: 5 * time.Second, Finish: 10 * time.Second},
+		Audit:   AuditConfig{Retention: 400 * 24 * time.Hour},
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/audit"
 	"suitesign/secret"
 	"suitesign/web/apikey"
 	"suitesign/wecom"
@@ -61,6 +62,8 @@ func (c *Config) check(found *faults) {
 	c.checkNumbers(found)
 }
 
+const longestRetention = 100 * 365 * 24 * time.Hour
+
 func (c *Config) checkNumbers(found *faults) {
 	for _, n := range []struct {
 		name     string
@@ -93,6 +96,10 @@ func (c *Config) checkNumbers(found *faults) {
 	}
 	if !egressName.MatchString(c.Refresh.Egress) {
 		found.add("SUITESIGN_REFRESH_EGRESS is %q: name the address that calls leave by with 1 to 64 of A-Z a-z 0-9 . : _ -", c.Refresh.Egress)
+	}
+	if r := c.Audit.Retention; r != 0 && (r < audit.MinRetention || r > longestRetention) {
+		found.add("%sAUDIT_RETENTION is %s: use a duration from %s (30 days) to %s (100 years), or 0 to keep the audit log for ever",
+			envPrefix, r, audit.MinRetention, longestRetention)
 	}
 	for _, d := range []struct {
 		name           string

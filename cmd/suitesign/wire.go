@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"suitesign/audit"
 	"suitesign/changes"
 	"suitesign/secret"
 	"suitesign/signing"
@@ -87,6 +88,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		API: &web.API{
 			Gate:   h.gate,
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
+			Audit: &audit.Log{Pool: serving},
 			Known: reader, Reports: h.reports,
 			Idempotency: h.idempotency,
 			Demo:        c.Demo != nil,

@@ -21,6 +21,33 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AuditActorKind.
+const (
+	AuditActorKindAPIKey    AuditActorKind = "api_key"
+	AuditActorKindBootstrap AuditActorKind = "bootstrap"
+	AuditActorKindCli       AuditActorKind = "cli"
+	AuditActorKindSystem    AuditActorKind = "system"
+	AuditActorKindWecom     AuditActorKind = "wecom"
+)
+
+// Valid indicates whether the value is a known member of the AuditActorKind enum.
+func (e AuditActorKind) Valid() bool {
+	switch e {
+	case AuditActorKindAPIKey:
+		return true
+	case AuditActorKindBootstrap:
+		return true
+	case AuditActorKindCli:
+		return true
+	case AuditActorKindSystem:
+		return true
+	case AuditActorKindWecom:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CredentialKind.
 const (
 	CredentialKindAccessToken CredentialKind = "access_token"
@@ -128,19 +155,19 @@ func (e PageReportAction) Valid() bool {
 
 // Defines values for PageReportClient.
 const (
-	Other  PageReportClient = "other"
-	Wechat PageReportClient = "wechat"
-	Wecom  PageReportClient = "wecom"
+	PageReportClientOther  PageReportClient = "other"
+	PageReportClientWechat PageReportClient = "wechat"
+	PageReportClientWecom  PageReportClient = "wecom"
 )
 
 // Valid indicates whether the value is a known member of the PageReportClient enum.
 func (e PageReportClient) Valid() bool {
 	switch e {
-	case Other:
+	case PageReportClientOther:
 		return true
-	case Wechat:
+	case PageReportClientWechat:
 		return true
-	case Wecom:
+	case PageReportClientWecom:
 		return true
 	default:
 		return false
@@ -414,6 +441,24 @@ func (e TenantStatus) Valid() bool {
 	}
 }
 
+// Defines values for ExportAuditLogParamsFormat.
+const (
+	Csv   ExportAuditLogParamsFormat = "csv"
+	Jsonl ExportAuditLogParamsFormat = "jsonl"
+)
+
+// Valid indicates whether the value is a known member of the ExportAuditLogParamsFormat enum.
+func (e ExportAuditLogParamsFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Jsonl:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListEventsParamsSort.
 const (
 	MinusReceivedAt ListEventsParamsSort = "-received_at"
@@ -631,6 +676,116 @@ type Alias struct {
 	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
 	TenantID ID `json:"tenant_id"`
 }
+
+// AuditAction What was done, as kind of thing, dot, deed. docs/api.md lists them; later versions have more.
+//
+// Example: suite.update
+type AuditAction = string
+
+// AuditActorKind `api_key`: a key of this API. `bootstrap`: the key of the configuration. `cli`: somebody at the command line. `wecom`: the platform, or a corp by way of it.
+// `system`: the service by itself.
+//
+// Example: api_key
+type AuditActorKind string
+
+// AuditEntry One change of one thing.
+type AuditEntry struct {
+	// Action What was done, as kind of thing, dot, deed. docs/api.md lists them; later versions have more.
+	//
+	// Example: suite.update
+	Action AuditAction `json:"action"`
+
+	// Actor Who did it. The API key's name at that time, the user of the operating system, or the kind again.
+	//
+	// Example: deploy
+	Actor string `json:"actor"`
+
+	// ActorKind `api_key`: a key of this API. `bootstrap`: the key of the configuration. `cli`: somebody at the command line. `wecom`: the platform, or a corp by way of it.
+	// `system`: the service by itself.
+	//
+	//
+	// Example: api_key
+	ActorKind AuditActorKind `json:"actor_kind"`
+
+	// After Fields of the thing by the names that this API gives them, only those that differ. A secret is `"set"` where there is one, and `"changed"` where there is another one
+	// since; its value never gets in. null where the thing was not there before, or is not there after, and for deeds that change no field.
+	//
+	//
+	// Example: {"name":"Orders","suite_secret":"changed"}
+	After nullable.Nullable[AuditFields] `json:"after"`
+
+	// APIKeyID The API key; null for other kinds of actors.
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	APIKeyID nullable.Nullable[openapi_types.UUID] `json:"api_key_id"`
+
+	// At When it was done.
+	//
+	// Example: 2026-03-01T08:00:00Z
+	At time.Time `json:"at"`
+
+	// Before Fields of the thing by the names that this API gives them, only those that differ. A secret is `"set"` where there is one, and `"changed"` where there is another one
+	// since; its value never gets in. null where the thing was not there before, or is not there after, and for deeds that change no field.
+	//
+	//
+	// Example: {"name":"Orders","suite_secret":"changed"}
+	Before nullable.Nullable[AuditFields] `json:"before"`
+
+	// ID An id that this service gave (a UUIDv7, in lower case).
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	ID ID `json:"id"`
+
+	// IP The address of the client; null where no request brought it about.
+	//
+	// Example: 192.0.2.7
+	IP nullable.Nullable[string] `json:"ip"`
+
+	// RequestID The `X-Request-Id` of the request; null as above. Entries of the same request belong together.
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	RequestID nullable.Nullable[string] `json:"request_id"`
+
+	// SuiteID The suite that the thing is or belongs to; null for none.
+	//
+	// Example: ww1234567890abcdef
+	SuiteID nullable.Nullable[string] `json:"suite_id"`
+
+	// TargetID What the thing is called in this API; for a domain or an alias the domain or the corp_id, whose owner stands in `suite_id` and `tenant_id`.
+	//
+	// Example: ww1234567890abcdef
+	TargetID string `json:"target_id"`
+
+	// TargetKind What kind of thing it was done to; what stands before the dot of the action.
+	//
+	// Example: suite
+	TargetKind AuditTargetKind `json:"target_kind"`
+
+	// TenantID The tenant that the thing is or belongs to; null for none.
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	TenantID nullable.Nullable[openapi_types.UUID] `json:"tenant_id"`
+}
+
+// AuditEntryList A page of the audit log.
+type AuditEntryList struct {
+	// Items The entries of this page.
+	Items []AuditEntry `json:"items"`
+
+	// NextCursor What to pass as `cursor` for the next page; null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+}
+
+// AuditFields Fields of the thing by the names that this API gives them, only those that differ. A secret is `"set"` where there is one, and `"changed"` where there is another one
+// since; its value never gets in. null where the thing was not there before, or is not there after, and for deeds that change no field.
+//
+// Example: {"name":"Orders","suite_secret":"changed"}
+type AuditFields map[string]interface{}
+
+// AuditTargetKind What kind of thing it was done to; what stands before the dot of the action.
+//
+// Example: suite
+type AuditTargetKind = string
 
 // CallbackToken The Token of the suite's callbacks.
 //
@@ -1613,6 +1768,33 @@ type VerificationFile struct {
 	Name string `json:"name"`
 }
 
+// AuditAPIKey An id that this service gave (a UUIDv7, in lower case).
+//
+// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+type AuditAPIKey = ID
+
+// AuditActor Example: deploy
+type AuditActor = string
+
+// AuditSince Example: 2026-03-01T08:00:00Z
+type AuditSince = time.Time
+
+// AuditSuite The suite_id as WeCom shows it; for a suite of the kind `internal` a name of the admin's choice. Case matters.
+//
+// Example: ww1234567890abcdef
+type AuditSuite = SuiteID
+
+// AuditTargetID Example: h5.example.com
+type AuditTargetID = string
+
+// AuditTenant An id that this service gave (a UUIDv7, in lower case).
+//
+// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+type AuditTenant = ID
+
+// AuditUntil Example: 2026-03-01T08:00:00Z
+type AuditUntil = time.Time
+
 // Cursor Example: eyJrIjoid3cxIn0
 type Cursor = string
 
@@ -1690,6 +1872,90 @@ type RotateAPIKeyParams struct {
 	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
 	// (`Idempotency-Replayed: true`) and not done again.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListAuditLogParams defines parameters for ListAuditLog.
+type ListAuditLogParams struct {
+	// Actor Only what this actor did, by its name.
+	Actor *AuditActor `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// ActorKind Only what actors of this kind did.
+	ActorKind *AuditActorKind `form:"actor_kind,omitempty" json:"actor_kind,omitempty"`
+
+	// APIKeyID Only what this API key did.
+	APIKeyID *AuditAPIKey `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
+
+	// Action Only changes of this kind.
+	Action *AuditAction `form:"action,omitempty" json:"action,omitempty"`
+
+	// TargetKind Only changes of this kind of thing.
+	TargetKind *AuditTargetKind `form:"target_kind,omitempty" json:"target_kind,omitempty"`
+
+	// TargetID Only changes of the thing with this id, as `target_id` shows it.
+	TargetID *AuditTargetID `form:"target_id,omitempty" json:"target_id,omitempty"`
+
+	// SuiteID Only changes of this suite and of what belongs to it, its tenants too.
+	SuiteID *AuditSuite `form:"suite_id,omitempty" json:"suite_id,omitempty"`
+
+	// TenantID Only changes of this tenant and of what belongs to it.
+	TenantID *AuditTenant `form:"tenant_id,omitempty" json:"tenant_id,omitempty"`
+
+	// Since Only changes of this time or later.
+	Since *AuditSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only changes before this time.
+	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
+
+	// Limit How many things a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ExportAuditLogParams defines parameters for ExportAuditLog.
+type ExportAuditLogParams struct {
+	// Format The format of the file.
+	Format ExportAuditLogParamsFormat `form:"format" json:"format"`
+
+	// Actor Only what this actor did, by its name.
+	Actor *AuditActor `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// ActorKind Only what actors of this kind did.
+	ActorKind *AuditActorKind `form:"actor_kind,omitempty" json:"actor_kind,omitempty"`
+
+	// APIKeyID Only what this API key did.
+	APIKeyID *AuditAPIKey `form:"api_key_id,omitempty" json:"api_key_id,omitempty"`
+
+	// Action Only changes of this kind.
+	Action *AuditAction `form:"action,omitempty" json:"action,omitempty"`
+
+	// TargetKind Only changes of this kind of thing.
+	TargetKind *AuditTargetKind `form:"target_kind,omitempty" json:"target_kind,omitempty"`
+
+	// TargetID Only changes of the thing with this id, as `target_id` shows it.
+	TargetID *AuditTargetID `form:"target_id,omitempty" json:"target_id,omitempty"`
+
+	// SuiteID Only changes of this suite and of what belongs to it, its tenants too.
+	SuiteID *AuditSuite `form:"suite_id,omitempty" json:"suite_id,omitempty"`
+
+	// TenantID Only changes of this tenant and of what belongs to it.
+	TenantID *AuditTenant `form:"tenant_id,omitempty" json:"tenant_id,omitempty"`
+
+	// Since Only changes of this time or later.
+	Since *AuditSince `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until Only changes before this time.
+	Until *AuditUntil `form:"until,omitempty" json:"until,omitempty"`
+}
+
+// ExportAuditLogParamsFormat defines parameters for ExportAuditLog.
+type ExportAuditLogParamsFormat string
+
+// GetAuditEntryParams defines parameters for GetAuditEntry.
+type GetAuditEntryParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListEventsParams defines parameters for ListEvents.
@@ -1978,6 +2244,15 @@ type ServerInterface interface {
 	// RotateAPIKey Replace an API key
 	// (POST /v1/api-keys/{key_id}/rotate)
 	RotateAPIKey(c *gin.Context, keyID OfKey, params RotateAPIKeyParams)
+	// ListAuditLog List who changed what
+	// (GET /v1/audit-log)
+	ListAuditLog(c *gin.Context, params ListAuditLogParams)
+	// ExportAuditLog Export who changed what
+	// (GET /v1/audit-log/export)
+	ExportAuditLog(c *gin.Context, params ExportAuditLogParams)
+	// GetAuditEntry Read an entry of the audit log
+	// (GET /v1/audit-log/{entry_id})
+	GetAuditEntry(c *gin.Context, entryID ID, params GetAuditEntryParams)
 	// ListEvents List callbacks
 	// (GET /v1/events)
 	ListEvents(c *gin.Context, params ListEventsParams)
@@ -2339,6 +2614,277 @@ func (siw *ServerInterfaceWrapper) RotateAPIKey(c *gin.Context) {
 	}
 
 	siw.Handler.RotateAPIKey(c, keyID, params)
+}
+
+// ListAuditLog operation middleware
+func (siw *ServerInterfaceWrapper) ListAuditLog(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditLogParams
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", c.Request.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "actor_kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_kind", c.Request.URL.Query(), &params.ActorKind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor_kind: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "api_key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "api_key_id", c.Request.URL.Query(), &params.APIKeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter api_key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", c.Request.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter action: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "target_kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_kind", c.Request.URL.Query(), &params.TargetKind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter target_kind: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "target_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_id", c.Request.URL.Query(), &params.TargetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter target_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suite_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suite_id", c.Request.URL.Query(), &params.SuiteID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suite_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "tenant_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenant_id", c.Request.URL.Query(), &params.TenantID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", c.Request.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter until: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListAuditLog(c, params)
+}
+
+// ExportAuditLog operation middleware
+func (siw *ServerInterfaceWrapper) ExportAuditLog(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportAuditLogParams
+
+	// ------------- Required query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", c.Request.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "actor_kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor_kind", c.Request.URL.Query(), &params.ActorKind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter actor_kind: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "api_key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "api_key_id", c.Request.URL.Query(), &params.APIKeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter api_key_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", c.Request.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter action: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "target_kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_kind", c.Request.URL.Query(), &params.TargetKind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter target_kind: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "target_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "target_id", c.Request.URL.Query(), &params.TargetID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter target_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suite_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suite_id", c.Request.URL.Query(), &params.SuiteID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suite_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "tenant_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenant_id", c.Request.URL.Query(), &params.TenantID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", c.Request.URL.Query(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter since: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "until" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "until", c.Request.URL.Query(), &params.Until, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter until: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportAuditLog(c, params)
+}
+
+// GetAuditEntry operation middleware
+func (siw *ServerInterfaceWrapper) GetAuditEntry(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "entry_id" -------------
+	var entryID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entry_id", c.Param("entry_id"), &entryID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter entry_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAuditEntryParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetAuditEntry(c, entryID, params)
 }
 
 // ListEvents operation middleware
@@ -3748,6 +4294,9 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/api-keys/:key_id", wrapper.GetAPIKey)
 	router.PATCH(options.BaseURL+"/v1/api-keys/:key_id", wrapper.UpdateAPIKey)
 	router.POST(options.BaseURL+"/v1/api-keys/:key_id/rotate", wrapper.RotateAPIKey)
+	router.GET(options.BaseURL+"/v1/audit-log", wrapper.ListAuditLog)
+	router.GET(options.BaseURL+"/v1/audit-log/:entry_id", wrapper.GetAuditEntry)
+	router.GET(options.BaseURL+"/v1/audit-log/export", wrapper.ExportAuditLog)
 	router.GET(options.BaseURL+"/v1/events", wrapper.ListEvents)
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent)
 	router.POST(options.BaseURL+"/v1/events/:event_id/retry", wrapper.RetryEvent)
@@ -3938,6 +4487,138 @@ func (response RotateAPIKey201JSONResponse) VisitRotateAPIKeyResponse(w http.Res
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
 	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditLogRequestObject struct {
+	Params ListAuditLogParams
+}
+
+type ListAuditLogResponseObject interface {
+	VisitListAuditLogResponse(w http.ResponseWriter) error
+}
+
+type ListAuditLog200JSONResponse AuditEntryList
+
+func (response ListAuditLog200JSONResponse) VisitListAuditLogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAuditLogRequestObject struct {
+	Params ExportAuditLogParams
+}
+
+type ExportAuditLogResponseObject interface {
+	VisitExportAuditLogResponse(w http.ResponseWriter) error
+}
+
+type ExportAuditLog200ResponseHeaders struct {
+	ContentDisposition string
+}
+
+type ExportAuditLog200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	Headers       ExportAuditLog200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportAuditLog200ApplicationXNdjsonResponse) VisitExportAuditLogResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportAuditLog200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       ExportAuditLog200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportAuditLog200TextCsvResponse) VisitExportAuditLogResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetAuditEntryRequestObject struct {
+	EntryID ID `json:"entry_id"`
+	Params  GetAuditEntryParams
+}
+
+type GetAuditEntryResponseObject interface {
+	VisitGetAuditEntryResponse(w http.ResponseWriter) error
+}
+
+type GetAuditEntry200ResponseHeaders struct {
+	ETag string
+}
+
+type GetAuditEntry200JSONResponse struct {
+	Body    AuditEntry
+	Headers GetAuditEntry200ResponseHeaders
+}
+
+func (response GetAuditEntry200JSONResponse) VisitGetAuditEntryResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4650,6 +5331,15 @@ type StrictServerInterface interface {
 	// RotateAPIKey Replace an API key
 	// (POST /v1/api-keys/{key_id}/rotate)
 	RotateAPIKey(ctx context.Context, request RotateAPIKeyRequestObject) (RotateAPIKeyResponseObject, error)
+	// ListAuditLog List who changed what
+	// (GET /v1/audit-log)
+	ListAuditLog(ctx context.Context, request ListAuditLogRequestObject) (ListAuditLogResponseObject, error)
+	// ExportAuditLog Export who changed what
+	// (GET /v1/audit-log/export)
+	ExportAuditLog(ctx context.Context, request ExportAuditLogRequestObject) (ExportAuditLogResponseObject, error)
+	// GetAuditEntry Read an entry of the audit log
+	// (GET /v1/audit-log/{entry_id})
+	GetAuditEntry(ctx context.Context, request GetAuditEntryRequestObject) (GetAuditEntryResponseObject, error)
 	// ListEvents List callbacks
 	// (GET /v1/events)
 	ListEvents(ctx context.Context, request ListEventsRequestObject) (ListEventsResponseObject, error)
@@ -5000,6 +5690,85 @@ func (sh *strictHandler) RotateAPIKey(ctx *gin.Context, keyID OfKey, params Rota
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(RotateAPIKeyResponseObject); ok {
 		if err := validResponse.VisitRotateAPIKeyResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAuditLog operation middleware
+func (sh *strictHandler) ListAuditLog(ctx *gin.Context, params ListAuditLogParams) {
+	var request ListAuditLogRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAuditLog(ctx, request.(ListAuditLogRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAuditLog")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListAuditLogResponseObject); ok {
+		if err := validResponse.VisitListAuditLogResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportAuditLog operation middleware
+func (sh *strictHandler) ExportAuditLog(ctx *gin.Context, params ExportAuditLogParams) {
+	var request ExportAuditLogRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportAuditLog(ctx, request.(ExportAuditLogRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportAuditLog")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportAuditLogResponseObject); ok {
+		if err := validResponse.VisitExportAuditLogResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAuditEntry operation middleware
+func (sh *strictHandler) GetAuditEntry(ctx *gin.Context, entryID ID, params GetAuditEntryParams) {
+	var request GetAuditEntryRequestObject
+
+	request.EntryID = entryID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAuditEntry(ctx, request.(GetAuditEntryRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAuditEntry")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetAuditEntryResponseObject); ok {
+		if err := validResponse.VisitGetAuditEntryResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
