@@ -30,6 +30,8 @@ const (
 	EventRetry         Action = "event.retry"
 
 	APIKeyCreate Action = "api_key.create"
+	APIKeyUpdate Action = "api_key.update"
+	APIKeyRotate Action = "api_key.rotate"
 	APIKeyRevoke Action = "api_key.revoke" //nolint:gosec // the name of a deed
 
 	KeyringCreate    Action = "keyring.create"

@@ -91,7 +91,9 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 }
 
 // Exports are lines of text to the validator.
-func init() { openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder) }
+func init() {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+}
 
 // syncBuffer is a log that a test can read.
 type syncBuffer struct {

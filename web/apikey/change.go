@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/audit"
 	"suitesign/secret"
 )
 
@@ -47,7 +48,10 @@ RETURNING ` + keyColumns
 		if errors.Is(err, ErrNotFound) { // it is locked: only its end can be refused
 			return ErrExpired
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return key.log(ctx, tx, audit.APIKeyUpdate, key.audited(), out.audited())
 	})
 	if err != nil {
 		return Key{}, fmt.Errorf("update api key %s: %w", id, err)
@@ -88,12 +92,17 @@ func (s *Store) Rotate(ctx context.Context, by Grant, id uuid.UUID, r Rotation) 
 				return err
 			}
 		}
-		if made, value, err = s.create(ctx, tx, by, n, &id); err != nil {
+		if made, value, err = create(ctx, tx, by, n, &id); err != nil {
 			return err
 		}
-		const end = `UPDATE api_keys SET expires_at = LEAST(expires_at, now() + $2::interval), version = version + 1 WHERE id = $1`
-		_, err = tx.Exec(ctx, end, id, r.Overlap)
-		return err
+		const end = `UPDATE api_keys SET expires_at = LEAST(expires_at, now() + $2::interval), version = version + 1 WHERE id = $1 RETURNING ` + keyColumns
+		ended, err := one(tx.Query(ctx, end, id, r.Overlap))
+		if err != nil {
+			return err
+		}
+		after := ended.audited()
+		after["replaced_by"] = made.ID
+		return old.log(ctx, tx, audit.APIKeyRotate, old.audited(), after)
 	})
 	if err != nil {
 		return Key{}, secret.String{}, fmt.Errorf("rotate api key %s: %w", id, err)

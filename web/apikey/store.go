@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/audit"
 	"suitesign/secret"
 )
 
@@ -65,19 +66,21 @@ type New struct {
 // Create makes a key in the name of somebody who has the grant by. Its value is in
 // this answer and nowhere else. ErrScope, BeyondError, ErrExpired.
 func (s *Store) Create(ctx context.Context, by Grant, n New) (Key, secret.String, error) {
-	key, value, err := s.create(ctx, s.Pool, by, n, nil)
+	var key Key
+	var value secret.String
+	err := pgx.BeginFunc(ctx, s.Pool, func(tx pgx.Tx) (err error) {
+		if key, value, err = create(ctx, tx, by, n, nil); err != nil {
+			return err
+		}
+		return key.log(ctx, tx, audit.APIKeyCreate, nil, key.audited())
+	})
 	if err != nil {
 		return Key{}, secret.String{}, fmt.Errorf("create api key: %w", err)
 	}
 	return key, value, nil
 }
 
-// querier is a pool or a transaction.
-type querier interface {
-	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
-}
-
-func (s *Store) create(ctx context.Context, q querier, by Grant, n New, replaces *uuid.UUID) (Key, secret.String, error) {
+func create(ctx context.Context, tx pgx.Tx, by Grant, n New, replaces *uuid.UUID) (Key, secret.String, error) {
 	for _, scope := range n.Scopes {
 		if !scope.Known() {
 			return Key{}, secret.String{}, ErrScope
@@ -96,7 +99,7 @@ INSERT INTO api_keys (id, name, prefix, hash, expires_at, scopes, replaces)
 SELECT $1, $2, $3, $4, $5::timestamptz, $6, $7
 WHERE $5::timestamptz IS NULL OR $5::timestamptz > now()
 RETURNING ` + keyColumns
-	key, err := one(q.Query(ctx, stmt, id, n.Name, prefixOf(value), hashOf(value), n.ExpiresAt, tidy(n.Scopes), replaces))
+	key, err := one(tx.Query(ctx, stmt, id, n.Name, prefixOf(value), hashOf(value), n.ExpiresAt, tidy(n.Scopes), replaces))
 	if errors.Is(err, ErrNotFound) {
 		err = ErrExpired
 	}
@@ -152,8 +155,11 @@ func (s *Store) Revoke(ctx context.Context, id uuid.UUID, ifVersion *int64) erro
 		case key.RevokedAt != nil:
 			return nil
 		}
-		_, err = tx.Exec(ctx, `UPDATE api_keys SET revoked_at = now(), version = version + 1 WHERE id = $1`, id)
-		return err
+		revoked, err := one(tx.Query(ctx, `UPDATE api_keys SET revoked_at = now(), version = version + 1 WHERE id = $1 RETURNING `+keyColumns, id))
+		if err != nil {
+			return err
+		}
+		return key.log(ctx, tx, audit.APIKeyRevoke, key.audited(), revoked.audited())
 	})
 	if err != nil {
 		return fmt.Errorf("revoke api key %s: %w", id, err)
