@@ -32,7 +32,7 @@ const (
 	APIKeyCreate Action = "api_key.create"
 	APIKeyUpdate Action = "api_key.update"
 	APIKeyRotate Action = "api_key.rotate"
-	APIKeyRevoke Action = "api_key.revoke" //nolint:gosec // the name of a deed
+	APIKeyRevoke Action = "api_key.revoke"
 
 	KeyringCreate    Action = "keyring.create"
 	KeyringRotate    Action = "keyring.rotate"

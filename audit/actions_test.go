@@ -24,7 +24,7 @@ func TestEveryActionIsDocumented(t *testing.T) {
 	for line := range strings.Lines(section) {
 		if cell, ok := strings.CutPrefix(line, "| `"); ok {
 			cell, _, _ = strings.Cut(cell, " | ")
-			for _, m := range regexp.MustCompile("[a-z_]+\\.[a-z_]+").FindAllString(cell, -1) {
+			for _, m := range regexp.MustCompile(`[a-z_]+\.[a-z_]+`).FindAllString(cell, -1) {
 				documented[m] = true
 			}
 		}

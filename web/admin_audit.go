@@ -58,7 +58,7 @@ func showAudit(r audit.Record) api.AuditEntry {
 		IP:         orNull(r.Actor.IP, r.Actor.IP != ""),
 		RequestID:  orNull(r.Actor.RequestID, r.Actor.RequestID != ""),
 		Action:     api.AuditAction(r.Action),
-		TargetKind: api.AuditTargetKind(r.TargetKind),
+		TargetKind: r.TargetKind,
 		TargetID:   r.TargetID,
 		SuiteID:    orNull(r.SuiteID, r.SuiteID != ""),
 		TenantID:   orNull(r.TenantID, r.TenantID != uuid.Nil),
