@@ -41,7 +41,7 @@ func (a *attempt) run(ctx context.Context) {
 	}
 	// WeCom may end a token early. The one that it refused is the one that was
 	// called with, whatever is stored by now: that one is fetched anew, once.
-	if !a.repeatable(ctx, len(stale)) {
+	if !a.repeatable(ctx, len(stale), a.l.demanded || a.l.asked()) {
 		return
 	}
 	if token, err = a.fetchToken(ctx); err != nil {
@@ -51,8 +51,8 @@ func (a *attempt) run(ctx context.Context) {
 }
 
 // repeatable charges what an attempt does beyond its cycle.
-func (a *attempt) repeatable(ctx context.Context, calls int) bool {
-	ok, err := a.r.store.spend(ctx, a.l.TenantID, a.l.Corp, calls, 1, a.l.demanded || a.l.asked())
+func (a *attempt) repeatable(ctx context.Context, tickets int, first bool) bool {
+	ok, err := a.r.store.spend(ctx, a.l.TenantID, a.l.Corp, tickets, 1, first)
 	return err == nil && ok
 }
 
@@ -138,7 +138,10 @@ func (a *attempt) corpToken(ctx context.Context, res *result) (wecom.Grant[wecom
 		if err := a.r.Suites.Invalidate(ctx, a.l.SuiteID, token); err != nil {
 			return g, err
 		}
-		_, g, err = call()
+		// Not this tenant's trouble, so the reserve is open to it.
+		if a.repeatable(ctx, 0, true) {
+			_, g, err = call()
+		}
 	}
 	return g, err
 }

@@ -100,8 +100,8 @@ func (c cell) roomFor(first bool) time.Duration {
 
 const (
 	// A claim charges before the calls are made; the last one of a slow attempt
-	// arrives this much later.
-	callSlack = 10 * time.Second
+	// arrives this much later. Then its context has ended.
+	callSlack = defaultLease - defaultLease/attemptShare
 
 	wrongSecretsPerHour = 500 // answers that say so; more get the address banned
 	probeEvery          = 5 * time.Second

@@ -90,15 +90,16 @@ type credential struct {
 // of refreshes are never waited for (SKIP LOCKED). So claims do not deadlock.
 //
 // $1 owner, $2 lease, $3 $4 $5 cells (scope, step, room), $6 egress, $7 ticket calls
-// of a cycle, $8 how far ahead the cell of wrong secrets is closed; then what the
-// choice of rows needs.
+// of a cycle, $8 how far ahead the cell of wrong secrets is closed, $9 the cells' room
+// with the reserve; then what the choice of rows needs.
 const (
 	claimCells = `
 WITH cell AS MATERIALIZED (
-	SELECT scope, step, room FROM unnest($3::text[], $4::interval[], $5::interval[]) AS c (scope, step, room)
+	SELECT scope, step, room, whole FROM unnest($3::text[], $4::interval[], $5::interval[], $9::interval[]) AS c (scope, step, room, whole)
 ),`
 
-	// $9 how many whose last attempt went well, $10 how many whose did not, $11 how many at all
+	// $10 how many whose last attempt went well, $11 how many whose did not, $12 how many at all.
+	// What an admin asked for stands first in its lane, and the reserve is open to it.
 	claimDue = `
 suite_due AS MATERIALIZED (
 	SELECT s.suite_id,
@@ -107,43 +108,48 @@ suite_due AS MATERIALIZED (
 		EXISTS (SELECT FROM refreshes r WHERE r.suite_id = s.suite_id AND r.failures > 0
 			AND r.due_at < 'infinity' AND r.due_at <= now()) AS failed
 	FROM suites s
-	ORDER BY random()
 ),
 something AS (SELECT FROM suite_due WHERE fresh OR failed),` + claimRoom + `
-fresh AS MATERIALIZED (
-	SELECT d.* FROM suite_due s CROSS JOIN LATERAL (
+fresh_due AS MATERIALIZED (
+	SELECT d.*, s.turn FROM (SELECT suite_id, random() AS turn FROM suite_due WHERE fresh) s CROSS JOIN LATERAL (
 		SELECT r.tenant_id, r.corp_id, r.due_at, r.forced OR r.refetch <> '' AS paid FROM refreshes r
 		WHERE r.suite_id = s.suite_id AND r.failures = 0 AND r.due_at < 'infinity' AND r.due_at <= now()
 			AND (r.lease_until IS NULL OR r.lease_until <= now())
 		ORDER BY r.due_at
-		LIMIT ceil($9::int / NULLIF((SELECT count(*) FROM suite_due WHERE fresh), 0)::float8)
+		LIMIT ceil($10::int / NULLIF((SELECT count(*) FROM suite_due WHERE fresh), 0)::float8)
 		FOR UPDATE SKIP LOCKED
 	) d
-	WHERE s.fresh
-	LIMIT LEAST($9::int, (SELECT n FROM room))
 ),
-failed AS MATERIALIZED (
-	SELECT d.* FROM suite_due s CROSS JOIN LATERAL (
+fresh AS MATERIALIZED (
+	SELECT l.tenant_id, l.corp_id, l.due_at, l.paid
+	FROM (SELECT *, row_number() OVER (ORDER BY NOT paid, turn, due_at) AS place FROM fresh_due) l, room
+	WHERE l.place <= LEAST($10::int, room.n) OR l.paid AND l.place <= LEAST($10::int, room.whole)
+),
+failed_due AS MATERIALIZED (
+	SELECT d.*, s.turn FROM (SELECT suite_id, random() AS turn FROM suite_due WHERE failed) s CROSS JOIN LATERAL (
 		SELECT r.tenant_id, r.corp_id, r.due_at, r.forced OR r.refetch <> '' AS paid FROM refreshes r
 		WHERE r.suite_id = s.suite_id AND r.failures > 0 AND r.due_at < 'infinity' AND r.due_at <= now()
 			AND (r.lease_until IS NULL OR r.lease_until <= now())
 		ORDER BY r.due_at
-		LIMIT ceil($10::int / NULLIF((SELECT count(*) FROM suite_due WHERE failed), 0)::float8)
+		LIMIT ceil($11::int / NULLIF((SELECT count(*) FROM suite_due WHERE failed), 0)::float8)
 		FOR UPDATE SKIP LOCKED
 	) d
-	WHERE s.failed
-	LIMIT LEAST($10::int, LEAST((SELECT n FROM room), $11::int) - (SELECT count(*) FROM fresh))
+),
+failed AS MATERIALIZED (
+	SELECT l.tenant_id, l.corp_id, l.due_at, l.paid
+	FROM (SELECT *, row_number() OVER (ORDER BY NOT paid, turn, due_at) AS place FROM failed_due) l, room
+	WHERE l.place <= LEAST($11::int, LEAST(room.n, $12::int) - (SELECT count(*) FROM fresh)) OR l.paid AND l.place <= LEAST($11::int, LEAST(room.whole, $12::int) - (SELECT count(*) FROM fresh))
 ),
 due AS MATERIALIZED (SELECT * FROM fresh UNION ALL SELECT * FROM failed),`
 
-	// $9 the tenant, $10 how long after the last attempt a request may start one
+	// $10 the tenant, $11 how long after the last attempt a request may start one
 	claimDemanded = `
 something AS (SELECT),` + claimRoom + `
 due AS MATERIALIZED (
 	SELECT r.tenant_id, r.corp_id, r.due_at, r.forced AS paid FROM refreshes r
-	WHERE r.tenant_id = $9 AND r.parked_reason = ''
+	WHERE r.tenant_id = $10 AND r.parked_reason = ''
 		AND (r.lease_until IS NULL OR r.lease_until <= now())
-		AND (r.attempted_at IS NULL OR r.attempted_at <= now() - $10::interval)
+		AND (r.attempted_at IS NULL OR r.attempted_at <= now() - $11::interval)
 	LIMIT LEAST(1, (SELECT n FROM room))
 	FOR UPDATE SKIP LOCKED
 ),`
@@ -158,10 +164,13 @@ ip AS MATERIALIZED (
 	FOR UPDATE
 ),
 room AS MATERIALIZED (
-	SELECT COALESCE(min(GREATEST(0, floor(
-		extract(epoch FROM now() + c.room - GREATEST(COALESCE(ip.tat, now()), now())) / extract(epoch FROM c.step)))), 1e6)::int AS n
-	FROM cell c LEFT JOIN ip USING (scope)
-	WHERE c.scope IN ('` + scopeIPMinute + `', '` + scopeIPHour + `')
+	SELECT COALESCE(min(GREATEST(0, floor((left_of + extract(epoch FROM room)) / extract(epoch FROM step)))), 1e6)::int AS n,
+		COALESCE(min(GREATEST(0, floor((left_of + extract(epoch FROM whole)) / extract(epoch FROM step)))), 1e6)::int AS whole
+	FROM (
+		SELECT c.room, c.whole, c.step, extract(epoch FROM now() - GREATEST(COALESCE(ip.tat, now()), now())) AS left_of
+		FROM cell c LEFT JOIN ip USING (scope)
+		WHERE c.scope IN ('` + scopeIPMinute + `', '` + scopeIPHour + `')
+	) AS c
 ),`
 
 	claimCost = `
@@ -259,8 +268,9 @@ func (s *store) claim(ctx context.Context, sql string, first bool, choice ...any
 	}
 	owner := uuid.New() // names this claim; nothing else is ever compared with it
 	scopes, steps, rooms := columns(s.cells, first)
+	_, _, whole := columns(s.cells, true)
 	closed := secretCell()
-	args := append([]any{owner, s.lease, scopes, steps, rooms, s.egress, ticketsPerCycle, closed.room - closed.step}, choice...)
+	args := append([]any{owner, s.lease, scopes, steps, rooms, s.egress, ticketsPerCycle, closed.room - closed.step, whole}, choice...)
 	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, 0, err
