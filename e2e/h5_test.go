@@ -160,7 +160,8 @@ func (b *tab) run(script string) (o outcome) {
 
 func TestTheHelper(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t, t.TempDir(), "SUITESIGN_DATABASE_URL="+newDatabase(t))
+	database := newDatabase(t)
+	d := startDemo(t, t.TempDir(), "SUITESIGN_DATABASE_URL="+database)
 	example, err := os.ReadFile("../web/h5/examples/plain.html")
 	if err != nil {
 		t.Fatal(err)
@@ -273,6 +274,30 @@ func TestTheHelper(t *testing.T) {
 		o := b.run(`return seen(await suitesign.registerSuite(options).catch(e => e))`)
 		if o.Code != "client_refused" || !strings.Contains(o.Hint.EN, "WeCom console") {
 			t.Errorf("error = %+v, want client_refused that names WeCom's console", o)
+		}
+	})
+
+	t.Run("heals a ticket that WeCom revoked", func(t *testing.T) {
+		for _, tt := range []struct{ agent, kind string }{{weComPhone, "agent_config"}, {weChatAndroid, "jsapi_ticket"}} {
+			scalar[int](t, database, `WITH u AS (UPDATE refreshes SET refetch_after = NULL RETURNING 1) SELECT count(*) FROM u`) // as if it were the first
+			a := call(t, http.MethodPost, d.SimURL+"/sim/revoke", nil, map[string]any{"suite_id": d.SuiteID, "corp_id": d.CorpID, "kind": tt.kind})
+			if a.status != http.StatusOK || !strings.Contains(string(a.body), `"count":1`) {
+				t.Fatalf("revoke = %s", a)
+			}
+			b := open(t, tt.agent, "h5.demo.localhost", "/orders?id=7#/route")
+			o := b.run(`
+				const errors = []
+				const {identity, url} = await suitesign.registerSuite(Object.assign(options, {onError: e => errors.push(e.message)}))
+				const {errMsg} = await ww.scanQRCode({needResult: true})
+				return {identity, url, results: [errMsg, ...errors]}`)
+			if want := []string{"scanQRCode:ok"}; !slices.Equal(o.Results, want) {
+				t.Errorf("%s: %v, want a call that succeeds and no error", tt.kind, o.Results)
+			}
+			reports := slices.DeleteFunc(slices.Clone(o.Asked), func(a string) bool { return a != "report" })
+			if len(reports) != 1 || len(o.Asked) != 3 || len(o.Unhandled) > 0 {
+				t.Errorf("%s: asked %v, unhandled %v; want two signatures and one report", tt.kind, o.Asked, o.Unhandled)
+			}
+			b.quiet()
 		}
 	})
 

@@ -16,6 +16,7 @@ import (
 	"suitesign/signing/explain"
 	"suitesign/signing/pagereport"
 	"suitesign/tenant"
+	"suitesign/wecom/jsapi"
 )
 
 // PageReports takes what pages report; *pagereport.Desk does.
@@ -85,7 +86,7 @@ func (s *Server) takeReport(c *gin.Context) error {
 		}
 		return signing.ErrOriginMismatch
 	}
-	r, err := in.read()
+	r, err := in.read(c.Request.UserAgent())
 	if err != nil {
 		return err
 	}
@@ -154,7 +155,7 @@ const (
 	maxReportWord = 256
 )
 
-func (in *pageReport) read() (pagereport.Report, error) {
+func (in *pageReport) read(userAgent string) (pagereport.Report, error) {
 	r := pagereport.Report{
 		URL: in.URL, SuiteID: in.SuiteID, CorpID: in.CorpID, AgentID: string(in.AgentID),
 		Timestamp: string(in.Timestamp), NonceStr: in.NonceStr, Signature: in.Signature,
@@ -170,7 +171,7 @@ func (in *pageReport) read() (pagereport.Report, error) {
 	}
 	switch r.Client {
 	case "":
-		r.Client = pagereport.Other
+		r.Client = clientOf(userAgent)
 	case pagereport.WeCom, pagereport.WeChat, pagereport.Other:
 	default:
 		return r, invalid("/client", "client is wecom, wechat or other.", "client 必须是 wecom、wechat 或 other。")
@@ -196,6 +197,18 @@ func (in *pageReport) read() (pagereport.Report, error) {
 	}
 	r.Errcode = wholeNumber(string(in.ErrCode))
 	return r, nil
+}
+
+// clientOf is the client by its user agent.
+func clientOf(userAgent string) pagereport.Client {
+	switch jsapi.ClientOf(userAgent).App {
+	case jsapi.WeCom:
+		return pagereport.WeCom
+	case jsapi.WeChat:
+		return pagereport.WeChat
+	default:
+		return pagereport.Other
+	}
 }
 
 // wholeNumber reads an errcode; 0 is none.

@@ -65,8 +65,8 @@ var detail = ["原因见 detail。", "The reason is in detail."];
 /** The hints by code: Chinese, English. Short, for they are half of what a page loads. */
 var hints = {
 	invalid_request: ["请检查 corpId、suiteId、agentId 和 endpoint。", "Check corpId, suiteId, agentId and endpoint."],
-	invalid_url: ["请用域名打开页面，不要用 IP、用户名或默认端口。", "Open the page by a domain name, without IP, user or default port."],
-	origin_mismatch: ["请检查代理是否改写了 Origin。", "Does a proxy rewrite the Origin?"],
+	invalid_url: ["请用域名打开，不要用 IP、用户名或默认端口。", "Open the page by a domain name, without IP, user or default port."],
+	origin_mismatch: ["请检查代理是否改写 Origin。", "Check whether a proxy rewrites Origin."],
 	untrusted_domain: ["请在 suitesign 中信任此页面的域名和端口（http 需 allow_http）。", "Trust the domain and port of this page in suitesign (http needs allow_http)."],
 	tenant_not_found: ["该企业未安装此应用，请检查 corpId 和 suiteId。", "This corp has not installed this suite: check corpId and suiteId."],
 	tenant_ambiguous: ["多个企业信任此域名，请写明 suiteId。", "Several tenants trust this domain: say suiteId."],
@@ -87,9 +87,9 @@ var hints = {
 	bad_answer: ["endpoint 不是 suitesign 的地址。", "endpoint is not the address of suitesign."],
 	sdk_missing: ["无法加载 SDK，请检查地址和 CSP。", "Cannot load the SDK: check its address and CSP."],
 	sdk_error: detail,
-	page_changed: ["页面地址不断变化，请在路由稳定后再试。", "The page kept moving: try again when the router is done."],
+	page_changed: ["页面地址不断变化，请稍后再试。", "The page kept moving: try again later."],
 	client_refused: detail,
-	client_signature: ["客户端不认此签名，请检查 corpId 和 agentId 是否属于此应用。", "The client refused the signature: are corpId and agentId those of this suite?"],
+	client_signature: ["客户端不认此签名，请检查 corpId 和 agentId。", "The client refused the signature: check corpId and agentId."],
 	client_domain: ["请在企业微信后台把此域名设为可信域名。", "Make this host a trusted domain in the WeCom console."],
 	client_corp: ["corpId 须为当前企业的。", "corpId must be that of the present corp."],
 	client_agent: ["agentId 须为此应用的。", "agentId must be that of this app."]
@@ -143,19 +143,28 @@ function typed(raw) {
 	}
 	return error;
 }
+/** What a client said, and which hint is for it; without a word it was not a client. */
+function refusal(raw) {
+	const said = raw && !(raw instanceof SuitesignError) && (raw.errMsg || raw.err_msg);
+	const code = raw && (raw.errCode || raw.err_code);
+	const cause = refusals.filter((r) => r[0].test(said + " " + (code || "")))[0];
+	return {
+		said,
+		code,
+		hint: cause ? cause[1] : "client_refused"
+	};
+}
 function make(raw) {
 	if (isAbort(raw)) return new SuitesignError("page_changed", { cause: raw });
-	const said = raw && (raw.errMsg || raw.err_msg);
+	const { said, hint } = refusal(raw);
 	if (!said) return new SuitesignError("sdk_error", {
 		detail: String(raw && raw.message || raw),
 		cause: raw
 	});
-	const text = said + " " + (raw.errCode || raw.err_code || "");
-	const cause = refusals.filter((r) => r[0].test(text))[0];
 	return new SuitesignError("client_refused", {
 		detail: said,
 		cause: raw
-	}, hintFor(cause ? cause[1] : "client_refused"));
+	}, hintFor(hint));
 }
 var reported = /* @__PURE__ */ new WeakSet();
 /** Tells the page and its console of a failure, once, and makes a typed error of it. */
@@ -193,23 +202,36 @@ var pauses = [
 ];
 var troubles = /* @__PURE__ */ new Map();
 var asking = /* @__PURE__ */ new Map();
+/** What was signed last, with its URL. */
+var signed$1 = {};
 var home = "";
+/** base is where a suite's page asks. */
+function base(suite) {
+	return (suite.endpoint || home).replace(/\/+$/, "") + "/api/jssdk/";
+}
+/** idsOf are a suite's, as the service calls them. */
+function idsOf(kind, suite) {
+	return {
+		suite_id: suite.suiteId,
+		corp_id: suite.corpId,
+		agent_id: kind === "agent" ? suite.agentId : ""
+	};
+}
 /** sign fetches a signature of url. Whoever asks for the same meanwhile shares the request. */
 function sign(kind, url, suite) {
 	url = url.split("#")[0];
-	const ids = [
-		["suite_id", suite.suiteId],
-		["corp_id", suite.corpId],
-		["agent_id", kind === "agent" ? suite.agentId : ""]
-	];
-	const lane = (suite.endpoint || home).replace(/\/+$/, "") + "/api/jssdk/" + kind + "-signature?" + ids.filter((id) => id[1]).map((id) => id[0] + "=" + encodeURIComponent("" + id[1]) + "&").join("") + "url=";
+	const ids = idsOf(kind, suite);
+	const lane = base(suite) + kind + "-signature?" + Object.keys(ids).filter((name) => ids[name]).map((name) => name + "=" + encodeURIComponent("" + ids[name]) + "&").join("") + "url=";
 	const address = lane + encodeURIComponent(url);
 	let answer = asking.get(address);
 	if (!answer) {
 		const done = () => {
 			asking.delete(address);
 		};
-		answer = ask(lane, address, url, attempts);
+		answer = ask(lane, address, url, attempts).then((signature) => {
+			signed$1[kind] = Object.assign({ url }, signature);
+			return signature;
+		});
 		asking.set(address, answer);
 		answer.then(done, done);
 	}
@@ -243,7 +265,8 @@ function now() {
 	return performance.now();
 }
 var unsignable = /^(?!https?:)|^\w+:\/\/([\d.]+|\[.*|[^./:?]+)([:/?]|$)/;
-function request(address, url) {
+/** request asks for a signature of url, or tells of it. XMLHttpRequest, because it has a time limit in every WebView. */
+function request(address, url, told) {
 	return new Promise((resolve, reject) => {
 		const xhr = new XMLHttpRequest();
 		const fail = (code, more) => reject(new SuitesignError(code, Object.assign({
@@ -252,7 +275,7 @@ function request(address, url) {
 			retryAfter: seconds(header("Retry-After"))
 		}, more)));
 		const header = (name) => new RegExp("^" + name + ":", "im").test(xhr.getAllResponseHeaders() || "") && xhr.getResponseHeader(name) || "";
-		xhr.open("GET", address);
+		xhr.open(told ? "POST" : "GET", address);
 		xhr.timeout = requestTimeout;
 		xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail(unsignable.test(url) ? "invalid_url" : "unreachable");
 		xhr.onload = () => {
@@ -268,25 +291,54 @@ function request(address, url) {
 				nonceStr: body.nonceStr,
 				signature: body.signature
 			});
+			else if (told) resolve(body);
 			else if (xhr.status !== 200 && body.code) fail(body.code, {
 				detail: body.detail,
 				requestId: body.request_id
 			});
 			else fail(xhr.status > 499 ? "unreachable" : xhr.status === 429 ? "rate_limited" : "bad_answer");
 		};
-		xhr.send();
+		xhr.send(told);
 	});
 }
 /** Retry-After is a number of seconds or a date. */
 function seconds(value) {
 	return Math.max(0, +value || (Date.parse(value) - Date.now()) / 1e3 || 0);
 }
+// src/cure.ts
+/** How long a page does not tell the same again, in milliseconds. */
+var apart = 6e5;
+/** How many are told of the refusals that no new ticket can cure: for statistics. */
+var sample = .1;
+var next = {};
+var cures = /* @__PURE__ */ new WeakMap();
+/**
+* cure resolves when it is time to register again, and rejects with what was refused
+* where that would not help. Asked again about the same it answers the same; without
+* a suite it does nothing but that.
+*/
+function cure(raw, kind, suite) {
+	const known = cures.get(Object(raw)) || tell(raw, kind, suite).then((answer) => answer.retry_after ? new Promise((done) => setTimeout(done, answer.retry_after * 1e3)) : Promise.reject(raw), () => Promise.reject(raw));
+	cures.set(Object(raw), known);
+	return known;
+}
+function tell(raw, kind, suite) {
+	const { said, code, hint } = refusal(raw);
+	const last = signed$1[kind];
+	if (!suite || suite.report === false || !said || !last || now() < next[kind] || hint !== "client_signature" && Math.random() > sample) return Promise.reject(raw);
+	next[kind] = now() + apart;
+	return request(base(suite) + "report", last.url, JSON.stringify(Object.assign({
+		kind: kind === "agent" ? "agent_config" : kind,
+		errMsg: said,
+		errCode: code
+	}, idsOf(kind, suite), last)));
+}
 // src/tickets.ts
 var said = /* @__PURE__ */ new Set();
 function warn(what) {
 	if (said.has(what)) return;
 	said.add(what);
-	console.warn("[suitesign] " + what + (inChinese() ? "：页面里的 jsapi_ticket 人人可读，可被用来冒充企业签名。请删除它和自行签名的代码，只调用 registerSuite（或 configureWx），由 suitesign 签名。" : ": whoever opens the page can read its jsapi_ticket and sign as the corp. Remove it and the code that signs: call only registerSuite (or configureWx), and suitesign signs."));
+	console.warn("[suitesign] " + what + (inChinese() ? "：人人可用页面里的 jsapi_ticket 冒充企业签名。请删除它，只调用 registerSuite（或 configureWx）。" : ": whoever opens the page can sign as the corp with its jsapi_ticket. Remove it: call only registerSuite (or configureWx)."));
 }
 /** checkTickets warns of options that stem from a page that signed by itself. */
 function checkTickets(options) {
@@ -310,16 +362,20 @@ function register(sdk, options) {
 }
 function prepare$1(sdk, options) {
 	if (!options.corpId) return Promise.reject(new SuitesignError("missing_corp_id"));
-	const hook = (name) => (raw) => {
+	const hook = (name, kind) => (raw) => {
 		const hook = options[name];
-		if (!isAbort(raw)) report(raw, options.onError);
+		if (!isAbort(raw)) cure(raw, kind, options).then(() => {
+			sdk.ensureConfigReady().catch(() => {});
+		}, () => {
+			report(raw, options.onError);
+		});
 		if (hook) hook(raw);
 	};
 	const given = Object.assign({}, options, {
 		getConfigSignature: void 0,
 		getAgentConfigSignature: void 0,
-		onConfigFail: hook("onConfigFail"),
-		onAgentConfigFail: hook("onAgentConfigFail")
+		onConfigFail: hook("onConfigFail", "config"),
+		onAgentConfigFail: hook("onAgentConfigFail", "agent")
 	});
 	sdk.register(given);
 	const noClient = reachable(sdk) ? void 0 : new SuitesignError("no_client");
@@ -337,9 +393,12 @@ function prepare$1(sdk, options) {
 function reachable(sdk) {
 	return sdk.env.isWeCom || sdk.env.isWeChat || typeof window !== "undefined" && "WeixinJSBridge" in window;
 }
-/** The SDK gives a registration up when the page's URL changes meanwhile; the next one is for the new URL. */
+/**
+* The SDK gives a registration up when the page's URL changes meanwhile; the next one
+* is for the new URL. What the client refused may be cured: the hooks have seen to it.
+*/
 function ready(sdk, left) {
-	return sdk.ensureConfigReady().catch((error) => isAbort(error) && left ? ready(sdk, left - 1) : Promise.reject(error));
+	return sdk.ensureConfigReady().catch((error) => isAbort(error) && left ? ready(sdk, left - 1) : cure(error).then(() => ready(sdk, left)));
 }
 // src/wx.ts
 var configured = /* @__PURE__ */ new WeakSet();
@@ -358,10 +417,14 @@ function prepare(wx, options) {
 	if (!options.corpId) return Promise.reject(new SuitesignError("missing_corp_id"));
 	if (!inClient()) return Promise.reject(new SuitesignError("no_client"));
 	const agent = inWeCom() && options.agentId;
-	return signed("config", options, moves).then((s) => config(wx, options, s)).then(() => agent ? signed("agent", options, moves).then((s) => agentConfig(wx, options, s)) : 0).then(() => ({
+	return step("config", wx, options, config).then(() => agent ? step("agent", wx, options, agentConfig) : 0).then(() => ({
 		identity: agent ? "agent" : "corp",
 		url: here()
 	}));
+}
+/** One registration, and once more where its refusal could be cured. */
+function step(kind, wx, options, make) {
+	return signed(kind, options, moves).then((s) => make(wx, options, s).catch((raw) => cure(raw, kind, options).then(() => step(kind, wx, options, make))));
 }
 function here() {
 	return location.href.split("#")[0];

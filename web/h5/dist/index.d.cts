@@ -86,6 +86,11 @@ export interface Suite {
 	suiteId?: string;
 	/** The app in the corp. Without it the page registers with the corp's identity only. */
 	agentId?: number | string;
+	/**
+	 * Whether the service is told of registrations that the client refused (true unless
+	 * false is set): it then has a revoked ticket fetched again, and the page registers again.
+	 */
+	report?: boolean;
 }
 /** Options of registerSuite: those of ww.register, but for the signatures, which suitesign makes. */
 export interface SuiteOptions extends Suite {

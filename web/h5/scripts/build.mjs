@@ -26,7 +26,7 @@ await build({
   build: {
     outDir: out, emptyOutDir: false, target, minify: true, reportCompressedSize: false,
     lib: { entry: 'src/script.ts', formats: ['iife'], name: 'suitesign', fileName: () => 'suitesign.js' },
-    rolldownOptions: { output: { banner } }
+    rolldownOptions: { output: { banner, generatedCode: { symbols: false } } }
   }
 })
 

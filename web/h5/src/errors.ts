@@ -72,17 +72,23 @@ function typed(raw: any): SuitesignError {
   return error
 }
 
+/** What a client said, and which hint is for it; without a word it was not a client. */
+export function refusal(raw: any): { said?: string, code?: number, hint: string } {
+  const said = raw && !(raw instanceof SuitesignError) && (raw.errMsg || raw.err_msg)
+  const code = raw && (raw.errCode || raw.err_code)
+  const cause = refusals.filter(r => r[0].test(said + ' ' + (code || '')))[0]
+  return { said, code, hint: cause ? cause[1] : 'client_refused' }
+}
+
 function make(raw: any): SuitesignError {
   if (isAbort(raw)) {
     return new SuitesignError('page_changed', { cause: raw })
   }
-  const said = raw && (raw.errMsg || raw.err_msg)
+  const { said, hint } = refusal(raw)
   if (!said) {
     return new SuitesignError('sdk_error', { detail: String(raw && raw.message || raw), cause: raw })
   }
-  const text = said + ' ' + (raw.errCode || raw.err_code || '')
-  const cause = refusals.filter(r => r[0].test(text))[0]
-  return new SuitesignError('client_refused', { detail: said, cause: raw }, hintFor(cause ? cause[1] : 'client_refused'))
+  return new SuitesignError('client_refused', { detail: said, cause: raw }, hintFor(hint))
 }
 
 const reported = new WeakSet<object>()

@@ -15,8 +15,8 @@ const detail = ['原因见 detail。', 'The reason is in detail.']
 export const hints: { [code: string]: string[] } = {
   // the service's
   invalid_request: ['请检查 corpId、suiteId、agentId 和 endpoint。', 'Check corpId, suiteId, agentId and endpoint.'],
-  invalid_url: ['请用域名打开页面，不要用 IP、用户名或默认端口。', 'Open the page by a domain name, without IP, user or default port.'],
-  origin_mismatch: ['请检查代理是否改写了 Origin。', 'Does a proxy rewrite the Origin?'],
+  invalid_url: ['请用域名打开，不要用 IP、用户名或默认端口。', 'Open the page by a domain name, without IP, user or default port.'],
+  origin_mismatch: ['请检查代理是否改写 Origin。', 'Check whether a proxy rewrites Origin.'],
   untrusted_domain: ['请在 suitesign 中信任此页面的域名和端口（http 需 allow_http）。', 'Trust the domain and port of this page in suitesign (http needs allow_http).'],
   tenant_not_found: ['该企业未安装此应用，请检查 corpId 和 suiteId。', 'This corp has not installed this suite: check corpId and suiteId.'],
   tenant_ambiguous: ['多个企业信任此域名，请写明 suiteId。', 'Several tenants trust this domain: say suiteId.'],
@@ -39,11 +39,11 @@ export const hints: { [code: string]: string[] } = {
   bad_answer: ['endpoint 不是 suitesign 的地址。', 'endpoint is not the address of suitesign.'],
   sdk_missing: ['无法加载 SDK，请检查地址和 CSP。', 'Cannot load the SDK: check its address and CSP.'],
   sdk_error: detail,
-  page_changed: ['页面地址不断变化，请在路由稳定后再试。', 'The page kept moving: try again when the router is done.'],
+  page_changed: ['页面地址不断变化，请稍后再试。', 'The page kept moving: try again later.'],
   client_refused: detail,
 
   // what a client refuses, by what it says
-  client_signature: ['客户端不认此签名，请检查 corpId 和 agentId 是否属于此应用。', 'The client refused the signature: are corpId and agentId those of this suite?'],
+  client_signature: ['客户端不认此签名，请检查 corpId 和 agentId。', 'The client refused the signature: check corpId and agentId.'],
   client_domain: ['请在企业微信后台把此域名设为可信域名。', 'Make this host a trusted domain in the WeCom console.'],
   client_corp: ['corpId 须为当前企业的。', 'corpId must be that of the present corp.'],
   client_agent: ['agentId 须为此应用的。', 'agentId must be that of this app.']

@@ -1,4 +1,5 @@
 import { checksEntryURL, entryURL, within } from './client.js'
+import { cure } from './cure.js'
 import { SuitesignError, isAbort, report, reporting } from './errors.js'
 import { type Kind, type Suite, sign } from './signatures.js'
 import { checkTickets } from './tickets.js'
@@ -57,10 +58,10 @@ function prepare(sdk: SDK, options: SuiteOptions): Promise<Registered> {
   if (!options.corpId) {
     return Promise.reject(new SuitesignError('missing_corp_id'))
   }
-  const hook = (name: 'onConfigFail' | 'onAgentConfigFail') => (raw: unknown) => {
+  const hook = (name: 'onConfigFail' | 'onAgentConfigFail', kind: Kind) => (raw: unknown) => {
     const hook = options[name]
     if (!isAbort(raw)) {
-      report(raw, options.onError)
+      cure(raw, kind, options).then(() => { sdk.ensureConfigReady().catch(() => {}) }, () => { report(raw, options.onError) })
     }
     if (hook) {
       hook(raw)
@@ -69,8 +70,8 @@ function prepare(sdk: SDK, options: SuiteOptions): Promise<Registered> {
   const given: any = Object.assign({}, options, {
     getConfigSignature: undefined,
     getAgentConfigSignature: undefined,
-    onConfigFail: hook('onConfigFail'),
-    onAgentConfigFail: hook('onAgentConfigFail')
+    onConfigFail: hook('onConfigFail', 'config'),
+    onAgentConfigFail: hook('onAgentConfigFail', 'agent')
   })
   // register() asks for a signature at once and drops the promise of it: a failure
   // would be an unhandled rejection of the page. So the signatures come after it,
@@ -99,7 +100,12 @@ function reachable(sdk: SDK): boolean {
   return sdk.env.isWeCom || sdk.env.isWeChat || typeof window !== 'undefined' && 'WeixinJSBridge' in window
 }
 
-/** The SDK gives a registration up when the page's URL changes meanwhile; the next one is for the new URL. */
+/**
+ * The SDK gives a registration up when the page's URL changes meanwhile; the next one
+ * is for the new URL. What the client refused may be cured: the hooks have seen to it.
+ */
 function ready(sdk: SDK, left: number): Promise<{ result: any }> {
-  return sdk.ensureConfigReady().catch(error => isAbort(error) && left ? ready(sdk, left - 1) : Promise.reject(error))
+  return sdk.ensureConfigReady().catch(error => isAbort(error) && left
+    ? ready(sdk, left - 1)
+    : cure(error).then(() => ready(sdk, left)))
 }

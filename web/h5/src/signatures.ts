@@ -13,6 +13,11 @@ export interface Suite {
   suiteId?: string
   /** The app in the corp. Without it the page registers with the corp's identity only. */
   agentId?: number | string
+  /**
+   * Whether the service is told of registrations that the client refused (true unless
+   * false is set): it then has a revoked ticket fetched again, and the page registers again.
+   */
+  report?: boolean
 }
 
 /** The signature of one page URL. */
@@ -47,6 +52,10 @@ interface Trouble {
 
 const troubles = new Map<string, Trouble>()
 const asking = new Map<string, Promise<Signature>>()
+
+/** What was signed last, with its URL. */
+export const signed: { [kind in Kind]?: Signature & { url: string } } = {}
+
 let home = ''
 
 /** setHome names the endpoint of pages that name none. */
@@ -54,17 +63,30 @@ export function setHome(endpoint: string): void {
   home = endpoint
 }
 
+/** base is where a suite's page asks. */
+export function base(suite: Suite): string {
+  return (suite.endpoint || home).replace(/\/+$/, '') + '/api/jssdk/'
+}
+
+/** idsOf are a suite's, as the service calls them. */
+export function idsOf(kind: Kind, suite: Suite): { [name: string]: number | string | undefined } {
+  return { suite_id: suite.suiteId, corp_id: suite.corpId, agent_id: kind === 'agent' ? suite.agentId : '' }
+}
+
 /** sign fetches a signature of url. Whoever asks for the same meanwhile shares the request. */
 export function sign(kind: Kind, url: string, suite: Suite): Promise<Signature> {
   url = url.split('#')[0]
-  const ids = [['suite_id', suite.suiteId], ['corp_id', suite.corpId], ['agent_id', kind === 'agent' ? suite.agentId : '']]
-  const lane = (suite.endpoint || home).replace(/\/+$/, '') + '/api/jssdk/' + kind + '-signature?' +
-    ids.filter(id => id[1]).map(id => id[0] + '=' + encodeURIComponent('' + id[1]) + '&').join('') + 'url='
+  const ids = idsOf(kind, suite)
+  const lane = base(suite) + kind + '-signature?' +
+    Object.keys(ids).filter(name => ids[name]).map(name => name + '=' + encodeURIComponent('' + ids[name]) + '&').join('') + 'url='
   const address = lane + encodeURIComponent(url)
   let answer = asking.get(address)
   if (!answer) {
     const done = () => { asking.delete(address) }
-    answer = ask(lane, address, url, attempts)
+    answer = ask(lane, address, url, attempts).then(signature => {
+      signed[kind] = Object.assign({ url }, signature)
+      return signature
+    })
     asking.set(address, answer)
     answer.then(done, done)
   }
@@ -93,7 +115,7 @@ function ask(lane: string, address: string, url: string, left: number): Promise<
   })
 }
 
-function now(): number {
+export function now(): number {
   return performance.now() // does not jump when the clock is set
 }
 
@@ -101,8 +123,8 @@ function now(): number {
 // says so, but CORS does not let such a page read it.
 const unsignable = /^(?!https?:)|^\w+:\/\/([\d.]+|\[.*|[^./:?]+)([:/?]|$)/
 
-// XMLHttpRequest, because it has a time limit in every WebView.
-function request(address: string, url: string): Promise<Signature> {
+/** request asks for a signature of url, or tells of it. XMLHttpRequest, because it has a time limit in every WebView. */
+export function request(address: string, url: string, told?: string): Promise<any> {
   return new Promise((resolve, reject) => {
     const xhr = new XMLHttpRequest()
     const fail = (code: string, more?: object) => reject(new SuitesignError(code, Object.assign({
@@ -110,7 +132,7 @@ function request(address: string, url: string): Promise<Signature> {
     }, more)))
     // Asking for a header that CORS does not show writes an error to the console.
     const header = (name: string) => new RegExp('^' + name + ':', 'im').test(xhr.getAllResponseHeaders() || '') && xhr.getResponseHeader(name) || ''
-    xhr.open('GET', address)
+    xhr.open(told ? 'POST' : 'GET', address)
     xhr.timeout = requestTimeout
     xhr.onerror = xhr.ontimeout = xhr.onabort = () => fail(unsignable.test(url) ? 'invalid_url' : 'unreachable')
     xhr.onload = () => {
@@ -123,13 +145,15 @@ function request(address: string, url: string): Promise<Signature> {
       body = body || {}
       if (xhr.status === 200 && body.signature && body.nonceStr && body.timestamp) {
         resolve({ timestamp: '' + body.timestamp, nonceStr: body.nonceStr, signature: body.signature })
+      } else if (told) {
+        resolve(body)
       } else if (xhr.status !== 200 && body.code) {
         fail(body.code, { detail: body.detail, requestId: body.request_id })
       } else { // a proxy's own answer, or another service
         fail(xhr.status > 499 ? 'unreachable' : xhr.status === 429 ? 'rate_limited' : 'bad_answer')
       }
     }
-    xhr.send()
+    xhr.send(told)
   })
 }
 

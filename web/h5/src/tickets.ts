@@ -10,8 +10,8 @@ function warn(what: string): void {
   }
   said.add(what)
   console.warn('[suitesign] ' + what + (inChinese()
-    ? '：页面里的 jsapi_ticket 人人可读，可被用来冒充企业签名。请删除它和自行签名的代码，只调用 registerSuite（或 configureWx），由 suitesign 签名。'
-    : ': whoever opens the page can read its jsapi_ticket and sign as the corp. Remove it and the code that signs: call only registerSuite (or configureWx), and suitesign signs.'))
+    ? '：人人可用页面里的 jsapi_ticket 冒充企业签名。请删除它，只调用 registerSuite（或 configureWx）。'
+    : ': whoever opens the page can sign as the corp with its jsapi_ticket. Remove it: call only registerSuite (or configureWx).'))
 }
 
 /** watchTickets warns when somebody signs with ww.getSignature. */

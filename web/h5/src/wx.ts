@@ -1,4 +1,5 @@
 import { checksEntryURL, entryURL, inClient, inWeCom, within } from './client.js'
+import { cure } from './cure.js'
 import { SuitesignError, reporting } from './errors.js'
 import { type Kind, type Signature, type Suite, sign } from './signatures.js'
 import { checkTickets } from './tickets.js'
@@ -55,10 +56,15 @@ function prepare(wx: Wx, options: WxOptions): Promise<Configured> {
     return Promise.reject(new SuitesignError('no_client'))
   }
   const agent = inWeCom() && options.agentId
-  return signed('config', options, moves)
-    .then(s => config(wx, options, s))
-    .then(() => agent ? signed('agent', options, moves).then(s => agentConfig(wx, options, s)) : 0)
+  return step('config', wx, options, config)
+    .then(() => agent ? step('agent', wx, options, agentConfig) : 0)
     .then(() => ({ identity: agent ? 'agent' as const : 'corp' as const, url: here() }))
+}
+
+/** One registration, and once more where its refusal could be cured. */
+function step(kind: Kind, wx: Wx, options: WxOptions, make: (wx: Wx, options: WxOptions, s: Signature) => Promise<unknown>): Promise<unknown> {
+  return signed(kind, options, moves).then(s => make(wx, options, s).catch(
+    raw => cure(raw, kind, options).then(() => step(kind, wx, options, make))))
 }
 
 function here(): string {

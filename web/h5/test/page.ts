@@ -30,6 +30,10 @@ export interface Page {
   calls: { name: string, params: any }[]
   /** What the service answers; 'offline' is no answer, 'never' none at all. */
   answer: (asked: Asked) => Answer | 'offline' | 'never' | Promise<Answer>
+  /** What was told of registrations that the client refused. */
+  reports: any[]
+  /** What the service answers to that; unless set it does not take reports. */
+  told?: Answer | 'offline'
   /** What the client answers to a registration instead of checking it. */
   refuse?: { err_msg: string, err_code?: number } | 'never'
   warnings: () => string[]
@@ -58,7 +62,7 @@ export function problem(status: number, code: string, headers: Answer['headers']
 }
 
 export function openPage(client: string, url = '/start'): Page {
-  const page: Page = { asked: [], calls: [], answer: sign, warnings: said('warn'), errors: said('error') }
+  const page: Page = { asked: [], calls: [], reports: [], answer: sign, warnings: said('warn'), errors: said('error') }
   vi.resetModules()
   history.replaceState(null, '', url)
   vi.stubGlobal('XMLHttpRequest', xhrOf(page))
@@ -95,16 +99,14 @@ function xhrOf(page: Page): unknown {
     private headers: { [name: string]: string } = {}
 
     open(method: string, address: string) {
-      if (method !== 'GET') {
-        throw new Error('the signing endpoints know GET only')
+      if (method !== (/\/api\/jssdk\/report$/.test(address) ? 'POST' : 'GET')) {
+        throw new Error('not a method of ' + address + ': ' + method)
       }
       this.address = address
     }
 
-    async send() {
-      const asked = parse(this.address)
-      page.asked.push(asked)
-      const answer = await page.answer(asked)
+    async send(body?: string) {
+      const answer = await this.answered(body)
       if (answer === 'never') {
         setTimeout(() => this.ontimeout(), this.timeout)
         return
@@ -117,6 +119,16 @@ function xhrOf(page: Page): unknown {
       this.headers = answer.headers || {}
       this.responseText = typeof answer.body === 'string' ? answer.body : JSON.stringify(answer.body)
       this.onload()
+    }
+
+    private answered(body?: string) {
+      if (body) {
+        page.reports.push(JSON.parse(body))
+        return page.told || problem(404, 'not_found')
+      }
+      const asked = parse(this.address)
+      page.asked.push(asked)
+      return page.answer(asked)
     }
 
     getAllResponseHeaders() {
