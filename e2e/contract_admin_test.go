@@ -25,10 +25,16 @@ import (
 // adminWorld is a world and its admin API.
 type adminWorld struct {
 	*world
+	doc    *openapi3.T
 	router routers.Router
 }
 
 type object = map[string]any
+
+// Exports are lines of text to the validator.
+func init() {
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+}
 
 func newAdminWorld(t *testing.T, o options) *adminWorld {
 	t.Helper()
@@ -50,6 +56,7 @@ func newAdminWorld(t *testing.T, o options) *adminWorld {
 	if w.router, err = legacy.NewRouter(doc); err != nil {
 		t.Fatal(err)
 	}
+	w.doc = doc
 	return w
 }
 

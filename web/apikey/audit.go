@@ -11,10 +11,14 @@ import (
 
 // audited shows a key as the admin API does; never its value, of which not even the hash is told.
 func (k Key) audited() audit.Fields {
-	return audit.Fields{
-		"name": k.Name, "scopes": k.Scopes, "suite_ids": k.SuiteIDs, "tenant_ids": k.TenantIDs,
-		"expires_at": utc(k.ExpiresAt), "revoked_at": utc(k.RevokedAt),
+	f := audit.Fields{"name": k.Name, "scopes": k.Scopes, "expires_at": utc(k.ExpiresAt), "revoked_at": utc(k.RevokedAt)}
+	if len(k.SuiteIDs) > 0 {
+		f["suite_ids"] = k.SuiteIDs
 	}
+	if len(k.TenantIDs) > 0 {
+		f["tenant_ids"] = k.TenantIDs
+	}
+	return f
 }
 
 func utc(t *time.Time) any {
