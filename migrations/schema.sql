@@ -439,15 +439,17 @@ CREATE INDEX audit_log_action ON audit_log USING btree (action, at DESC, id DESC
 
 CREATE INDEX audit_log_actor ON audit_log USING btree (actor, at DESC, id DESC);
 
+CREATE INDEX audit_log_actor_kind ON audit_log USING btree (actor_kind, at DESC, id DESC);
+
 CREATE INDEX audit_log_api_key ON audit_log USING btree (api_key_id, at DESC, id DESC) WHERE (api_key_id IS NOT NULL);
 
 CREATE INDEX audit_log_at ON audit_log USING btree (at DESC, id DESC);
 
 CREATE INDEX audit_log_suite ON audit_log USING btree (suite_id, at DESC, id DESC) WHERE (suite_id <> ''::text);
 
-CREATE INDEX audit_log_target ON audit_log USING btree (target_kind, target_id, at DESC, id DESC);
-
 CREATE INDEX audit_log_target_id ON audit_log USING btree (target_id, at DESC, id DESC);
+
+CREATE INDEX audit_log_target_kind ON audit_log USING btree (target_kind, at DESC, id DESC);
 
 CREATE INDEX audit_log_tenant ON audit_log USING btree (tenant_id, at DESC, id DESC) WHERE (tenant_id IS NOT NULL);
 
