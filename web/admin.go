@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -19,6 +20,7 @@ import (
 	"suitesign/web/api"
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
+	"suitesign/web/reference"
 )
 
 // API is what the admin API stands on.
@@ -41,6 +43,7 @@ type API struct {
 // contract, then its Idempotency-Key.
 func (s *Server) registerAdmin(r gin.IRouter) {
 	r.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", api.YAML) })
+	serveReference(r)
 	if s.API == nil {
 		return
 	}
@@ -55,6 +58,25 @@ func (s *Server) registerAdmin(r gin.IRouter) {
 	api.RegisterHandlersWithOptions(r, strict, api.GinServerOptions{
 		ErrorHandler: func(c *gin.Context, err error, _ int) { s.fail(c, bindFault(c.Request, err)) },
 	})
+}
+
+// referencePage is made once, of the file in the binary. That it can be is held by its tests.
+var referencePage = sync.OnceValue(func() http.Handler {
+	doc, err := api.Load()
+	if err != nil {
+		panic(err)
+	}
+	page, err := reference.Handler(doc)
+	if err != nil {
+		panic(err)
+	}
+	return page
+})
+
+// serveReference serves the contract for people.
+func serveReference(r gin.IRouter) {
+	r.GET(reference.Path, gin.WrapH(referencePage()))
+	r.GET(reference.StylePath, gin.WrapH(referencePage()))
 }
 
 // authenticate refuses what is under /v1 and brings no valid key, whether there is
