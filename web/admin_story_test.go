@@ -22,7 +22,7 @@ import (
 )
 
 // withPlatform lets the admin API's tenants be refreshed at a platform.
-func withPlatform(t *testing.T, sim *wecomtest.Sim, limits ticket.Limits) func(*web.API) {
+func withPlatform(t testing.TB, sim *wecomtest.Sim, limits ticket.Limits) func(*web.API) {
 	client := &wecom.Client{BaseURL: sim.URL}
 	t.Cleanup(client.CloseIdleConnections)
 	return func(a *web.API) {
