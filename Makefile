@@ -19,6 +19,15 @@ build: ## Build bin/suitesign and bin/wecomsim
 	@mkdir -p bin
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/suitesign ./cmd/wecomsim
 
+# WeCom in a box is one file that needs nothing: for H5 developers without Go.
+SIM_FOR ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.PHONY: sim
+sim: ## Build wecomsim for other machines: bin/wecomsim-OS-ARCH
+	@mkdir -p bin
+	@for p in $(SIM_FOR); do os=$${p%/*}; arch=$${p#*/}; out=bin/wecomsim-$$os-$$arch; [ $$os = windows ] && out=$$out.exe; \
+	  echo $$out; GOOS=$$os GOARCH=$$arch go build -trimpath -ldflags '$(LDFLAGS)' -o $$out ./cmd/wecomsim || exit 1; done
+
 .PHONY: run
 run: build ## Run everything on this machine: database, simulator, service, a demo corp
 	@exec bin/suitesign demo --public-port $(PUBLIC_PORT) --admin-port $(ADMIN_PORT) --sim-port $(SIM_PORT)

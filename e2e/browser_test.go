@@ -149,9 +149,14 @@ func (b *tab) quiet() {
 	}
 }
 
-// screenshot keeps what the page looks like, under e2e/out.
-func (b *tab) screenshot(name string) {
-	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+// screenshot keeps what the whole page looks like, under e2e/out.
+func (b *tab) screenshot(name string) { b.keep(name, chromedp.FullScreenshot(100)) }
+
+// view keeps what the window shows, under e2e/out.
+func (b *tab) view(name string) { b.keep(name, chromedp.CaptureScreenshot()) }
+
+func (b *tab) keep(name string, take chromedp.Action[[]byte]) {
+	png, err := chromedp.Run(b.ctx, take)
 	if err != nil {
 		b.t.Logf("screenshot %s: %v", name, err)
 		return
@@ -206,18 +211,21 @@ func TestTheSDKRegistersAndCalls(t *testing.T) {
 			if got := b.text("fact-client"); !strings.HasPrefix(got, tt.client) {
 				t.Errorf("client = %q, want %s", got, tt.client)
 			}
-			if tt.wechat {
-				b.want("agent-registration", "idle") // WeChat has no app identity
-				b.want("call-scanQRCode", "ok")
-				b.quiet()
-				return
-			}
-			b.want("agent-registration", "ok")
+			b.press("scanQRCode")
 			b.want("call-scanQRCode", "ok")
+			b.press("getLocation")
 			b.want("call-getLocation", "ok")
-			if tt.agent != weComOld { // getContext came with WeCom 3.0.24
-				b.want("call-getContext", "ok")
-				b.want("call-getCurExternalContact", "ok")
+			switch {
+			case tt.wechat:
+				b.want("agent-registration", "idle") // WeChat has no app identity
+				b.want("flow-context", "failed")
+			case tt.agent == weComOld:
+				b.want("agent-registration", "ok")
+				b.want("flow-context", "failed") // getContext came with WeCom 3.0.24
+			default:
+				b.want("agent-registration", "ok")
+				b.want("flow-context", "ok")
+				b.want("flow-contact", "ok")
 			}
 			b.quiet()
 			if strings.Contains(tt.name, "dark") {

@@ -106,7 +106,7 @@ func TestServe(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, l, sim, log) }()
+	go func() { ended <- serve(ctx, l, sim, sim, log) }()
 
 	here := "http://" + l.Addr().String()
 	if err := (&healthcheckCmd{URL: here, Timeout: 5 * time.Second}).Run(ctx); err != nil {

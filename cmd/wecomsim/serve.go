@@ -17,6 +17,12 @@ type serveCmd struct {
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8090" env:"WECOMSIM_LISTEN" placeholder:"ADDR"`
 	State  string `help:"File that keeps the state over restarts. Without it the state ends with the process." env:"WECOMSIM_STATE" type:"path" placeholder:"FILE"`
 
+	Domain []string `help:"Domain whose pages may register, without a port; may be given several times. Any of these four makes an app at the start." placeholder:"HOST"`
+	Suite  string   `help:"Its suite (default ww5ui7e51gndem0000)." placeholder:"ID"`
+	Corp   string   `help:"The corp that has it (default ww1demo0corp000000)." placeholder:"ID"`
+	Agent  int64    `help:"Its agentId in that corp (default 1000002)." placeholder:"N"`
+	Setup  string   `help:"YAML or JSON file with suites, corps and apps to start with." env:"WECOMSIM_SETUP" type:"path" placeholder:"FILE"`
+
 	AccessTokenLifetime         time.Duration `help:"Lifetime of corp access_tokens." default:"2h"`
 	SuiteAccessTokenLifetime    time.Duration `help:"Lifetime of suite_access_tokens." default:"2h"`
 	ProviderAccessTokenLifetime time.Duration `help:"Lifetime of provider_access_tokens." default:"2h"`
@@ -63,9 +69,20 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	world, err := c.wanted()
+	if err != nil {
+		return err
+	}
 	sim, err := wecomtest.NewServer(c.config(log))
 	if err != nil {
 		return err
+	}
+	handler, err := world.withPages(sim)
+	if err == nil && world != nil {
+		err = world.apply(ctx, sim)
+	}
+	if err != nil {
+		return errors.Join(err, sim.Close())
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", c.Listen)
@@ -77,13 +94,16 @@ func (c *serveCmd) Run(ctx context.Context) error {
 		log.Warn("the simulator can be reached from other machines, and everybody there may use all of it", "addr", a.String())
 	}
 	log.Info("serving", "url", "http://"+l.Addr().String())
-	return serve(ctx, l, sim, log)
+	if world != nil {
+		world.tell(os.Stdout, l.Addr())
+	}
+	return serve(ctx, l, sim, handler, log)
 }
 
 const drainFor = 5 * time.Second
 
-func serve(ctx context.Context, l net.Listener, sim *wecomtest.Server, log *slog.Logger) error {
-	server := &http.Server{Handler: sim, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
+func serve(ctx context.Context, l net.Listener, sim *wecomtest.Server, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()

@@ -1,6 +1,7 @@
 // Package demo serves the demo page at /demo/: a sample, without any framework,
 // of what an H5 page does with the signing endpoints and the JS-SDK. It registers
-// both identities, then calls one API of each kind and shows every result or error.
+// both identities, goes through the chat toolbar's flow, and lets every API of the
+// catalogue be called, group by group, with its result or error and what to do.
 //
 // In WeCom or WeChat the page uses the client it runs in. In an ordinary browser it
 // loads the simulator's bridge first, where one is configured.
@@ -30,6 +31,11 @@ type Options struct {
 	AgentID int64
 	// SimURL is the simulator's base URL, "" without one.
 	SimURL string
+	// Endpoint is where the signing endpoints and the SDK are on the page's own host:
+	// "" at its top, "/sim" where the simulator stands in for suitesign.
+	Endpoint string
+	// Bridge is the path of the simulator's bridge where the simulator itself serves the page.
+	Bridge string
 }
 
 // Handler serves everything below /demo/.
@@ -49,9 +55,13 @@ func Handler(o Options) (http.Handler, error) {
 	}
 	csp := "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src 'self'" + sim +
 		"; connect-src 'self'" + sim + "; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+	bridge := o.Bridge
+	if o.SimURL != "" {
+		bridge = strings.TrimSuffix(o.SimURL, "/") + "/sim/bridge.js"
+	}
 	config, err := json.Marshal(map[string]any{
 		"suite_id": o.SuiteID, "corp_id": o.CorpID, "agent_id": o.AgentID,
-		"sim_url": strings.TrimSuffix(o.SimURL, "/"), "sdk_url": jssdk.Path,
+		"endpoint": o.Endpoint, "sdk_url": o.Endpoint + jssdk.Path, "bridge_url": bridge,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("demo page: %w", err)

@@ -35,7 +35,7 @@ func TestHandler(t *testing.T) {
 	if csp := page.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "script-src 'self' http://127.0.0.1:8090;") {
 		t.Errorf("policy = %q, want the simulator allowed and nothing else", csp)
 	}
-	for _, path := range []string{"/demo/demo.js", "/demo/demo.css"} {
+	for _, path := range []string{"/demo/demo.js", "/demo/page.js", "/demo/cards.js", "/demo/texts.js", "/demo/demo.css"} {
 		if w := get(t, h, path); w.Code != 200 {
 			t.Errorf("%s = %d", path, w.Code)
 		}
@@ -47,14 +47,14 @@ func TestHandler(t *testing.T) {
 		SuiteID string `json:"suite_id"`
 		CorpID  string `json:"corp_id"`
 		AgentID int64  `json:"agent_id"`
-		SimURL  string `json:"sim_url"`
+		Bridge  string `json:"bridge_url"`
 		SDKURL  string `json:"sdk_url"`
 	}
 	if err := json.Unmarshal(get(t, h, "/demo/config.json").Body.Bytes(), &config); err != nil {
 		t.Fatal(err)
 	}
 	if config.SuiteID != "wwsuite" || config.CorpID != "wwcorp" || config.AgentID != 1000002 ||
-		config.SimURL != "http://127.0.0.1:8090" || config.SDKURL != jssdk.Path {
+		config.Bridge != "http://127.0.0.1:8090/sim/bridge.js" || config.SDKURL != jssdk.Path {
 		t.Errorf("config = %+v", config)
 	}
 }

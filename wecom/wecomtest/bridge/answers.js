@@ -308,8 +308,12 @@ const events = {
   onSearchBeacons: ['onBeaconsInRange', () => ({ beacons: [wechatBeacon] })]
 }
 
-// happen lets the client send the event of an API that listens, as if its cause had come.
+// happen lets the client send the event of an API that listens, as if its cause had
+// come; a client without that API never sends it.
 function happen (name) {
+  if (!runsHere(find(name))) {
+    return []
+  }
   const [event, data] = events[name]
   const heard = emit(event, data ? data() : {})
   if (name === 'onHistoryBack' && !heard.includes(false)) { // false keeps the user on the page

@@ -168,6 +168,7 @@ function applyDark () {
 }
 
 if (settings.dark !== 'auto') {
+  recolourAll() // of a page that was there before this script
   document.addEventListener('DOMContentLoaded', recolourAll)
 }
 document.addEventListener('load', event => { // a style sheet that comes later
