@@ -19,17 +19,17 @@ import (
 // answers in suitesign's form and with its codes, from the simulator's own tickets,
 // and is no more than that: no strict URLs, no origins, no limits.
 
-// notSigned is why the stand-in does not sign, with suitesign's code for it.
-type notSigned struct {
+// unsignedError is why the stand-in does not sign, with suitesign's code for it.
+type unsignedError struct {
 	status int
 	code   string
 	detail string
 }
 
-func (e *notSigned) Error() string { return e.detail }
+func (e *unsignedError) Error() string { return e.detail }
 
 func refusal403(code, detail string) error {
-	return &notSigned{http.StatusForbidden, code, detail}
+	return &unsignedError{http.StatusForbidden, code, detail}
 }
 
 // standInSigned is what a page hands to the SDK.
@@ -51,9 +51,9 @@ type standInBoth struct {
 // standIn makes an endpoint of what signs or does not.
 func standIn(sign func(url.Values) (any, error)) http.HandlerFunc {
 	return openToPages(func(w http.ResponseWriter, r *http.Request) {
-		status, out, kind := http.StatusOK, any(nil), "application/json"
-		signed, err := sign(r.URL.Query())
-		var no *notSigned
+		status, kind := http.StatusOK, "application/json"
+		out, err := sign(r.URL.Query())
+		var no *unsignedError
 		switch {
 		case errors.As(err, &no):
 			status, kind = no.status, "application/problem+json"
@@ -61,8 +61,6 @@ func standIn(sign func(url.Values) (any, error)) http.HandlerFunc {
 		case err != nil:
 			writeProblem(w, err)
 			return
-		default:
-			out = signed
 		}
 		b, err := json.Marshal(out)
 		if err != nil {
@@ -95,13 +93,13 @@ func (s *Server) standInBoth(q url.Values) (any, error) { return s.signInstead(q
 func (s *Server) signInstead(q url.Values, needsAgent bool) (standInBoth, error) {
 	for name, values := range q {
 		if len(values) > 1 || !slices.Contains([]string{"url", "suite_id", "corp_id", "agent_id", "_"}, name) {
-			return standInBoth{}, &notSigned{http.StatusBadRequest, "invalid_request", "Parameter " + name + " is unknown or there twice: encode the page's URL with encodeURIComponent."}
+			return standInBoth{}, &unsignedError{http.StatusBadRequest, "invalid_request", "Parameter " + name + " is unknown or there twice: encode the page's URL with encodeURIComponent."}
 		}
 	}
 	page, _, _ := strings.Cut(q.Get("url"), "#")
 	u, err := url.Parse(page)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return standInBoth{}, &notSigned{http.StatusBadRequest, "invalid_url", "url must be the page's address, location.href."}
+		return standInBoth{}, &unsignedError{http.StatusBadRequest, "invalid_url", "url must be the page's address, location.href."}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,11 +141,11 @@ func (s *Server) appOfPage(u *url.URL, suiteID wecom.SuiteID, corpID wecom.CorpI
 	}
 	switch {
 	case len(named) == 0:
-		return nil, &notSigned{http.StatusNotFound, "tenant_not_found", fmt.Sprintf("The simulator knows no app of suite %q in corp %q; see /sim/state.", suiteID, corpID)}
+		return nil, &unsignedError{http.StatusNotFound, "tenant_not_found", fmt.Sprintf("The simulator knows no app of suite %q in corp %q; see /sim/state.", suiteID, corpID)}
 	case len(trusting) == 0:
 		return nil, refusal403("untrusted_domain", "No app in the simulator trusts "+u.Host+": start it with --domain "+u.Hostname()+".")
 	case len(trusting) > 1:
-		return nil, &notSigned{http.StatusConflict, "tenant_ambiguous", "Several apps in the simulator trust " + u.Host + ": name suite_id and corp_id."}
+		return nil, &unsignedError{http.StatusConflict, "tenant_ambiguous", "Several apps in the simulator trust " + u.Host + ": name suite_id and corp_id."}
 	}
 	return trusting[0], nil
 }
@@ -158,11 +156,11 @@ func (a *app) oneAgent(named string) (wecom.AgentID, error) {
 		if len(a.agents) == 1 {
 			return a.agents[0].AgentID, nil
 		}
-		return 0, &notSigned{http.StatusConflict, "agent_ambiguous", "The app has several agents, or none: name agent_id."}
+		return 0, &unsignedError{http.StatusConflict, "agent_ambiguous", "The app has several agents, or none: name agent_id."}
 	}
 	id, err := strconv.ParseInt(named, 10, 64)
 	if err != nil || !a.hasAgent(wecom.AgentID(id)) {
-		return 0, &notSigned{http.StatusNotFound, "agent_not_found", "The app in the simulator has no agent " + named + "; see /sim/state."}
+		return 0, &unsignedError{http.StatusNotFound, "agent_not_found", "The app in the simulator has no agent " + named + "; see /sim/state."}
 	}
 	return wecom.AgentID(id), nil
 }
