@@ -24,17 +24,23 @@ type site struct {
 func newSite(d *demoRun, pages map[string]string) *site {
 	d.t.Helper()
 	s := &site{demoRun: d}
+	s.port = serveSite(d.t, pages, s.here)
+	return s
+}
+
+// serveSite serves pages, each changed in a way, and answers with the port.
+func serveSite(t *testing.T, pages map[string]string, change func(string) string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		page, ok := pages[r.URL.Path]
 		if !ok {
 			page = pages["/"]
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write([]byte(s.here(page)))
+		_, _ = w.Write([]byte(change(page)))
 	}))
-	d.t.Cleanup(server.Close)
-	_, s.port, _ = strings.Cut(server.Listener.Addr().String(), ":")
-	return s
+	t.Cleanup(server.Close)
+	_, port, _ := strings.Cut(server.Listener.Addr().String(), ":")
+	return port
 }
 
 // here is a text of the documentation with the addresses of this run.
