@@ -95,6 +95,7 @@ func (w *world) addReplica(environ ...string) *replica {
 	public, admin := freePort(w.t), freePort(w.t)
 	r := &replica{public: local(public), admin: local(admin), environ: append(w.environ(public, admin), environ...)}
 	r.process = startProcess(w.t, fmt.Sprintf("suitesign %d", len(w.replicas)), r.environ, "suitesign", "serve")
+	contractKeeper.watch(r.admin)
 	w.replicas = append(w.replicas, r)
 	return r
 }
@@ -136,7 +137,7 @@ func (a answer) code() string {
 func (a answer) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
 
 // client follows no redirect: where one leads is part of the answer.
-var client = &http.Client{Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var client = &http.Client{Transport: contractKeeper, Timeout: 30 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 func call(t *testing.T, method, url string, header map[string]string, in any) answer {
 	t.Helper()
