@@ -7,6 +7,7 @@ SIM_PORT    ?= 8090
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 LINT    := v2.15.0
+OASDIFF := v1.37.0
 
 export CGO_ENABLED ?= 0
 
@@ -50,6 +51,23 @@ h5: ## Build web/h5/dist (needs Node 20 and npm)
 .PHONY: test-h5
 test-h5: ## The tests of web/h5; fails where its dist is not what the sources make
 	cd web/h5 && npm ci --no-audit --no-fund && npm run types && npm test && npm run drift
+
+# What others make of the contract: Redocly's linter, and a client that
+# openapi-typescript generates, which tells a story to the built binary.
+.PHONY: test-client
+test-client: ## The contract linted, and a generated client against the binary (needs Node 20 and npm)
+	cd web/api/client && npm ci --no-audit --no-fund && npm run lint && npm run build
+	go test -tags client -count=1 ./e2e -run '^TestGeneratedClient$$'
+
+bin/oasdiff-$(OASDIFF):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin go install github.com/oasdiff/oasdiff@$(OASDIFF)
+	@mv bin/oasdiff $@
+
+# With a release, openapi.yaml is copied to released.yaml and breaking-accepted.txt emptied.
+.PHONY: breaking
+breaking: bin/oasdiff-$(OASDIFF) ## Fail where the contract breaks clients of web/api/released.yaml
+	bin/oasdiff-$(OASDIFF) breaking web/api/released.yaml web/api/openapi.yaml --fail-on ERR --err-ignore web/api/breaking-accepted.txt
 
 .PHONY: fuzz
 fuzz: ## Each fuzz test for a minute
