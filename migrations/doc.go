@@ -13,5 +13,8 @@
 // begins the next thousand. So a program may say that it runs on every version up
 // to the end of its line ([Newest]), although it has not seen the files yet.
 //
+// Up also makes the role that requests of bound API keys take, and grants it what
+// it may do (bound.go): a role belongs to the server, not to the schema.
+//
 // schema.sql shows the result in one piece; a test keeps it true.
 package migrations

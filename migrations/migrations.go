@@ -21,7 +21,7 @@ var Files embed.FS
 
 // The range of schema versions that this program runs on.
 const (
-	Oldest uint = 12  // the last version whose tables and columns it uses
+	Oldest uint = 15  // the last version whose tables and columns it uses
 	Newest uint = 999 // the end of its line: up to there migrations only add
 )
 
@@ -42,9 +42,23 @@ type State struct {
 	Pending []string // names of the migrations that Up would run, in order
 }
 
-// Up brings the schema to the latest version. Several at once are no harm: one
-// runs, the others wait for it.
-func Up(ctx context.Context, url string) error { return embedded.up(ctx, url) }
+// Up brings the schema to the latest version, and makes the role that requests of
+// bound API keys take; where it may not do that, the schema is good without it, and
+// [BoundRole] tells. Several at once are no harm: one runs, the others wait for it.
+func Up(ctx context.Context, url string) error {
+	if err := embedded.up(ctx, url); err != nil {
+		return err
+	}
+	conn, err := connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer closeConn(ctx, conn)
+	if err := embedded.lock(ctx, conn); err != nil {
+		return err
+	}
+	return ensureBoundRole(ctx, conn)
+}
 
 // Down takes the whole schema away, with all that is stored in it.
 func Down(ctx context.Context, url string) error { return embedded.down(ctx, url, all) }

@@ -1,5 +1,26 @@
 -- The schema in one piece, for reading. Made by: go test ./migrations -run SchemaFile -update
 
+CREATE TABLE changes (
+    id bigint NOT NULL,
+    topic text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE FUNCTION append_change(topic text, key text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ WITH appended AS (
+          INSERT INTO changes (topic, key)
+           VALUES (append_change.topic, append_change.key)
+           RETURNING changes.id,
+             changes.topic,
+             changes.key
+         )
+  SELECT pg_notify('suitesign_changes'::text, (json_build_object('id', a.id, 'topic', a.topic, 'key', a.key))::text) AS pg_notify
+    FROM appended a;
+END;
+
 CREATE FUNCTION audit_log_is_append_only() RETURNS trigger
     LANGUAGE plpgsql
     AS $$ BEGIN
@@ -13,6 +34,18 @@ CREATE FUNCTION audit_log_is_append_only() RETURNS trigger
     RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'insufficient_privilege';
 END
 $$;
+
+CREATE FUNCTION reached_suite_ids() RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN (NULLIF(current_setting('suitesign.suite_ids'::text, true), ''::text))::text[];
+
+CREATE FUNCTION reached_tenant_ids() RETURNS uuid[]
+    LANGUAGE sql STABLE
+    RETURN (NULLIF(current_setting('suitesign.tenant_ids'::text, true), ''::text))::uuid[];
+
+CREATE FUNCTION reaches_all() RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (CURRENT_USER <> 'suitesign_bound'::name);
 
 CREATE TABLE agents (
     tenant_id uuid NOT NULL,
@@ -112,13 +145,6 @@ CREATE TABLE callback_events (
     finished_at timestamp with time zone,
     CONSTRAINT callback_events_door_is_known CHECK ((door = ANY (ARRAY['command'::text, 'data'::text]))),
     CONSTRAINT callback_events_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text, 'ignored'::text])))
-);
-
-CREATE TABLE changes (
-    id bigint NOT NULL,
-    topic text NOT NULL,
-    key text NOT NULL COLLATE pg_catalog."C",
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
 
 ALTER TABLE changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -561,3 +587,107 @@ ALTER TABLE ONLY tenant_domains
 
 ALTER TABLE ONLY tenants
     ADD CONSTRAINT tenants_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE agents ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY agents_bound ON agents USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE (t.id = agents.tenant_id)))));
+
+ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY api_keys_bound ON api_keys USING ((reaches_all() OR (((cardinality(suite_ids) + cardinality(tenant_ids)) > 0) AND (suite_ids <@ COALESCE(reached_suite_ids(), '{}'::text[])) AND (NOT (EXISTS ( SELECT
+   FROM unnest(api_keys.tenant_ids) b(id)
+  WHERE ((b.id <> ALL (COALESCE(reached_tenant_ids(), '{}'::uuid[]))) AND (NOT (EXISTS ( SELECT
+           FROM tenants t
+          WHERE (t.id = b.id)))))))))));
+
+ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY audit_log_bound ON audit_log USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR (tenant_id = ANY (reached_tenant_ids()))));
+
+CREATE POLICY audit_log_bound_keys ON audit_log FOR INSERT WITH CHECK ((target_kind = 'api_key'::text));
+
+ALTER TABLE authorizations ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY authorizations_bound ON authorizations USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE ((t.id = authorizations.tenant_id) AND (t.suite_id = authorizations.suite_id))))));
+
+ALTER TABLE callback_counts ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY callback_counts_bound ON callback_counts USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
+
+ALTER TABLE callback_events ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY callback_events_bound ON callback_events USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR ((suite_id, corp_id) IN ( SELECT c.suite_id,
+    c.corp_id
+   FROM tenant_corp_ids c))));
+
+ALTER TABLE credentials ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY credentials_bound ON credentials USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE (t.id = credentials.tenant_id)))));
+
+ALTER TABLE exchanges ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY exchanges_bound ON exchanges USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE ((t.id = exchanges.tenant_id) AND (t.suite_id = exchanges.suite_id))))));
+
+ALTER TABLE install_states ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY install_states_bound ON install_states USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
+
+ALTER TABLE page_reports ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY page_reports_bound ON page_reports USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE (t.id = page_reports.tenant_id)))));
+
+ALTER TABLE refreshes ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY refreshes_bound ON refreshes USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE ((t.id = refreshes.tenant_id) AND (t.suite_id = refreshes.suite_id))))));
+
+ALTER TABLE suite_domains ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY suite_domains_bound ON suite_domains USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
+
+CREATE POLICY suite_domains_bound_reads ON suite_domains FOR SELECT USING ((EXISTS ( SELECT
+   FROM tenants t
+  WHERE (t.suite_id = suite_domains.suite_id))));
+
+ALTER TABLE suite_tickets ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY suite_tickets_bound ON suite_tickets USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
+
+ALTER TABLE suite_tokens ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY suite_tokens_bound ON suite_tokens USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
+
+ALTER TABLE suites ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY suites_bound ON suites USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
+
+CREATE POLICY suites_bound_reads ON suites FOR SELECT USING ((EXISTS ( SELECT
+   FROM tenants t
+  WHERE (t.suite_id = suites.suite_id))));
+
+ALTER TABLE tenant_corp_ids ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant_corp_ids_bound ON tenant_corp_ids USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE ((t.id = tenant_corp_ids.tenant_id) AND (t.suite_id = tenant_corp_ids.suite_id))))));
+
+ALTER TABLE tenant_domains ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenant_domains_bound ON tenant_domains USING ((reaches_all() OR (EXISTS ( SELECT
+   FROM tenants t
+  WHERE (t.id = tenant_domains.tenant_id)))));
+
+ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY tenants_bound ON tenants USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR (id = ANY (reached_tenant_ids()))));

@@ -8,10 +8,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/audit"
 	"suitesign/changes"
+	"suitesign/reach"
 	"suitesign/secret"
 	"suitesign/tenant"
 	"suitesign/wecom"
@@ -19,7 +19,7 @@ import (
 
 // Store keeps suites and the authorizations that corps gave them.
 type Store struct {
-	Pool    *pgxpool.Pool
+	Pool    reach.DB
 	Ring    secret.Sealer
 	Tenants *tenant.Store
 	Grace   time.Duration // how long the callback pair before the last change is accepted; 0: 24 h

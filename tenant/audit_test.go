@@ -6,10 +6,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"suitesign/audit"
 	"suitesign/audit/audittest"
+	"suitesign/reach"
 	"suitesign/tenant"
 	"suitesign/wecom"
 )
@@ -134,7 +133,7 @@ func TestDomainsAreAudited(t *testing.T) {
 	}
 }
 
-func owners(t *testing.T, pool *pgxpool.Pool) (out string) {
+func owners(t *testing.T, pool reach.DB) (out string) {
 	t.Helper()
 	const q = `SELECT string_agg(line, '; ' ORDER BY line) FROM (
 		SELECT DISTINCT target_kind || ' ' || suite_id || ' ' || COALESCE(tenant_id::text, '-') AS line FROM audit_log) l`

@@ -103,7 +103,7 @@ func (s *Store) putDomain(ctx context.Context, t domainTable, owner string, d Tr
 		if err == nil {
 			stored, err = pgx.CollectExactlyOneRow(rows, scanDomain)
 		}
-		if violates(err, foreignKeyViolation) {
+		if violates(err, foreignKeyViolation) || violates(err, rowSecurity) {
 			return fmt.Errorf("%s: %w", t.owner, ErrNotFound)
 		}
 		if err != nil {

@@ -143,7 +143,11 @@ func (s *Store) AddAlias(ctx context.Context, id uuid.UUID, corp wecom.CorpID) e
 			ON CONFLICT (suite_id, corp_id) DO UPDATE SET is_alias = i.is_alias
 			RETURNING i.tenant_id = $3 AND i.is_alias, i.xmax = 0` // xmax: 0 in a row that no update made
 		var ours, added bool
-		if err := tx.QueryRow(ctx, q, suite, corp, id).Scan(&ours, &added); err != nil {
+		err = tx.QueryRow(ctx, q, suite, corp, id).Scan(&ours, &added)
+		if violates(err, rowSecurity) { // it is another tenant's, which the key does not reach
+			return ErrConflict
+		}
+		if err != nil {
 			return err
 		}
 		if !ours {

@@ -10,14 +10,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/reach"
 	"suitesign/wecom"
 )
 
 // A Store keeps tenants, their agents and their domains in Postgres.
 type Store struct {
-	Pool *pgxpool.Pool
+	Pool reach.DB
 }
 
 // MaxList bounds one page of a list.
@@ -133,6 +133,7 @@ func (s *Store) inTx(ctx context.Context, f func(tx pgx.Tx) error) error {
 const (
 	uniqueViolation     = "23505"
 	foreignKeyViolation = "23503"
+	rowSecurity         = "42501" // insufficient_privilege: a row out of reach of a bound key
 )
 
 func violates(err error, code string) bool {

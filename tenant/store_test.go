@@ -14,9 +14,9 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/migrations/pgtest"
+	"suitesign/reach"
 	"suitesign/tenant"
 	"suitesign/wecom"
 )
@@ -34,7 +34,7 @@ func newStore(t *testing.T) *tenant.Store {
 	return &tenant.Store{Pool: pool}
 }
 
-func mustExec(t *testing.T, pool *pgxpool.Pool, sql string, args ...any) {
+func mustExec(t *testing.T, pool reach.DB, sql string, args ...any) {
 	t.Helper()
 	if _, err := pool.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)

@@ -7,14 +7,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/reach"
 	"suitesign/secret"
 )
 
 // Source reads what the Refresher keeps.
 type Source struct {
-	Pool *pgxpool.Pool
+	Pool reach.DB
 	Ring secret.Sealer
 }
 

@@ -40,14 +40,14 @@ type API struct {
 // registerAdmin adds the admin API's routes to the admin listener. What is
 // under /v1 passes middlewares first, and so do the router's own 404 and 405: the
 // key comes before everything else, then its rate and what it may do, then the
-// contract, then its Idempotency-Key.
+// contract, then its Idempotency-Key, then what it is bound to.
 func (s *Server) registerAdmin(r gin.IRouter) {
 	r.GET("/openapi.yaml", func(c *gin.Context) { c.Data(http.StatusOK, "application/yaml", api.YAML) })
 	serveReference(r)
 	if s.API == nil {
 		return
 	}
-	r.Use(s.authenticate, s.authorize, s.hold, s.validate, s.idempotent)
+	r.Use(s.authenticate, s.authorize, s.hold, s.validate, s.idempotent, s.confine)
 	// Errors that the generated code finds itself are those of a request that
 	// validate let through (a time that no calendar has): it fails the same way.
 	strict := api.NewStrictHandlerWithOptions(&admin{API: s.API, server: s}, nil, api.StrictGinServerOptions{

@@ -21,6 +21,7 @@ import (
 
 	"suitesign/audit"
 	"suitesign/migrations/pgtest"
+	"suitesign/reach"
 	"suitesign/secret"
 	"suitesign/secret/secrettest"
 	"suitesign/signing"
@@ -60,16 +61,17 @@ func newAdmin(t testing.TB, change ...func(*web.API)) *admin {
 func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API)) *admin {
 	t.Helper()
 	pool := pgtest.New(t)
-	tenants := &tenant.Store{Pool: pool}
+	narrowed := reach.Narrow(pool)
+	tenants := &tenant.Store{Pool: narrowed}
 	a := &admin{t: t, pool: pool, ring: secrettest.New(t), log: &syncBuffer{}}
 	a.api = &web.API{
-		Gate:    &apikey.Gate{Store: &apikey.Store{Pool: pool}, Bootstrap: secret.New(adminKey)},
-		Suites:  &suite.Store{Pool: pool, Ring: a.ring, Tenants: tenants},
+		Gate:    &apikey.Gate{Store: &apikey.Store{Pool: narrowed}, Bootstrap: secret.New(adminKey)},
+		Suites:  &suite.Store{Pool: narrowed, Ring: a.ring, Tenants: tenants},
 		Tenants: tenants,
 	}
 	a.api.Idempotency = &idempotency.Store{Pool: pool, Ring: a.ring}
 	a.api.Audit = &audit.Log{Pool: pool}
-	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: pool, Ring: a.ring},
+	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
 	for _, f := range change {

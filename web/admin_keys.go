@@ -10,6 +10,7 @@ import (
 	"suitesign/secret"
 	"suitesign/web/api"
 	"suitesign/web/apikey"
+	"suitesign/wecom"
 )
 
 // ListAPIKeys answers GET /v1/api-keys.
@@ -36,6 +37,15 @@ func (a *admin) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObjec
 	n := apikey.New{Name: r.Body.Name, Grant: by, ExpiresAt: timeOrNil(r.Body.ExpiresAt)}
 	if r.Body.Scopes != nil {
 		n.Scopes = convert(*r.Body.Scopes, func(s api.Scope) apikey.Scope { return apikey.Scope(s) })
+	}
+	if r.Body.SuiteIds != nil || r.Body.TenantIds != nil {
+		n.SuiteIDs = convert(deref(r.Body.SuiteIds), func(id api.SuiteID) wecom.SuiteID { return wecom.SuiteID(id) })
+		n.TenantIDs = deref(r.Body.TenantIds)
+	}
+	if n.Bound() { // a bound key that nobody can use is better not made
+		if err := a.Gate.Store.CanBind(ctx); err != nil {
+			return nil, err
+		}
 	}
 	key, value, err := a.Gate.Store.Create(ctx, by, n)
 	if err != nil {
@@ -99,7 +109,8 @@ func (a *admin) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObjec
 
 func showKey(k apikey.Key) api.APIKey {
 	return api.APIKey{
-		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: showScopes(k.Scopes), Replaces: orNull(deref(k.Replaces), k.Replaces != nil), CreatedAt: k.CreatedAt.UTC(),
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: showScopes(k.Scopes), SuiteIds: showSuiteIDs(k.SuiteIDs), TenantIds: convert(k.TenantIDs, func(id uuid.UUID) api.ID { return id }),
+		Replaces: orNull(deref(k.Replaces), k.Replaces != nil), CreatedAt: k.CreatedAt.UTC(),
 		ExpiresAt: timeOrNull(k.ExpiresAt), RevokedAt: timeOrNull(k.RevokedAt), LastUsedAt: timeOrNull(k.LastUsedAt),
 	}
 }
@@ -109,9 +120,14 @@ func ptr[T any](v T) *T { return &v }
 // showNewKey shows a key with its value, this once.
 func showNewKey(k apikey.Key, value secret.String) api.NewAPIKey {
 	return api.NewAPIKey{
-		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: showScopes(k.Scopes), Replaces: orNull(deref(k.Replaces), k.Replaces != nil),
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scopes: showScopes(k.Scopes), SuiteIds: showSuiteIDs(k.SuiteIDs), TenantIds: convert(k.TenantIDs, func(id uuid.UUID) api.ID { return id }),
+		Replaces:  orNull(deref(k.Replaces), k.Replaces != nil),
 		CreatedAt: k.CreatedAt.UTC(), ExpiresAt: timeOrNull(k.ExpiresAt), Key: ptr(value.Reveal()),
 	}
+}
+
+func showSuiteIDs(ids []wecom.SuiteID) []api.SuiteID {
+	return convert(ids, func(id wecom.SuiteID) api.SuiteID { return api.SuiteID(id) })
 }
 
 func showScopes(scopes []apikey.Scope) []api.Scope {

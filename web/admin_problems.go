@@ -3,11 +3,13 @@ package web
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
 	"suitesign/audit"
+	"suitesign/reach"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
@@ -24,6 +26,7 @@ var (
 	errAliasNotFound  = errors.New("no such alias")
 	errEventNotFound  = errors.New("no such event")
 	errScope          = errors.New("the api key lacks a scope")
+	errKeyBound       = errors.New("the api key is bound, and this concerns more")
 )
 
 // adminProblems are what the admin API can refuse.
@@ -32,6 +35,12 @@ var adminProblems = []row{
 		"The body is not one JSON object.", "请求体不是一个 JSON 对象。", 0},
 	{errScope, http.StatusForbidden, "insufficient_scope", "Scope needed",
 		"The API key may not do this.", "该 API key 没有所需的权限。", 0},
+	{errKeyBound, http.StatusForbidden, "key_bound", "Key is bound",
+		"The API key is bound to suites or tenants, and this call concerns more than these. Use a key that is not bound.",
+		"该 API key 仅限指定的套件或租户，而此接口涉及更大的范围，请使用不受限的 key。", 0},
+	{reach.ErrUnprotected, http.StatusServiceUnavailable, "bound_keys_unprotected", "Bound keys are refused",
+		"The database cannot hold a bound key within its bounds: the role suitesign_bound is missing. The operator runs 'suitesign migrate up', which makes it or prints what to run.",
+		"数据库尚无法隔离受限的 API key：缺少角色 suitesign_bound。请运维人员执行 suitesign migrate up，它会创建该角色或打印需要执行的 SQL。", time.Minute},
 	{errSuiteNotFound, http.StatusNotFound, "suite_not_found", "No such suite",
 		"There is no suite with this suite_id; case matters.", "没有该 suite_id 对应的套件（区分大小写）。", 0},
 	{errTenantNotFound, http.StatusNotFound, "tenant_not_found", "No such tenant",
@@ -107,6 +116,10 @@ func inWords(r *http.Request, err error) error {
 	var beyond *apikey.BeyondError
 	if errors.As(err, &beyond) {
 		return beyondScope(beyond.Scope)
+	}
+	var unknown *apikey.BindingError
+	if errors.As(err, &unknown) {
+		return fieldFault([]FieldError{{Pointer: fmt.Sprintf("/%s/%d", unknown.Field, unknown.Index), Detail: say(language, "is not there", "不存在")}})
 	}
 	if errors.Is(err, apikey.ErrExpired) {
 		return fieldFault([]FieldError{{Pointer: "/expires_at", Detail: say(language, "must be a time to come", "须为将来的时间")}})

@@ -23,15 +23,20 @@ func holderOf(ctx context.Context) apikey.Holder {
 	return h
 }
 
-// authorize refuses what the key's scopes do not hold. It comes before the contract:
+// authorize refuses what the key's scopes do not hold, and what cannot be narrowed
+// to what the key is bound to. It comes before the contract:
 // who may not call an operation learns nothing about its parameters.
 func (s *Server) authorize(c *gin.Context) {
 	route := adminContract()[c.Request.Method+" "+c.FullPath()]
 	if route == nil || route.Operation.Security != nil { // no route at all, or one that needs no key
 		return
 	}
-	if needed := scopeOf(route.Operation); !holderOf(c.Request.Context()).Allows(needed) {
+	holder := holderOf(c.Request.Context())
+	switch needed := scopeOf(route.Operation); {
+	case !holder.Allows(needed):
 		s.fail(c, beyondScope(needed))
+	case holder.Bound() && !narrows(route.Operation, holder.Grant):
+		s.fail(c, errKeyBound)
 	}
 }
 

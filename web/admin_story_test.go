@@ -28,7 +28,7 @@ func withPlatform(t testing.TB, sim *wecomtest.Sim, limits ticket.Limits) func(*
 	return func(a *web.API) {
 		a.Credentials = &ticket.Source{Pool: a.Tenants.Pool, Ring: a.Suites.Ring}
 		a.Refresher = &ticket.Refresher{
-			Pool: a.Tenants.Pool, Ring: a.Suites.Ring, WeCom: client, Suites: &suite.Tokens{Store: a.Suites, WeCom: client},
+			Pool: a.Known.Directory.Pool, Ring: a.Suites.Ring, WeCom: client, Suites: &suite.Tokens{Store: a.Suites, WeCom: client},
 			Authorizations: a.Suites, Tenants: a.Tenants, Limits: limits, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		}
 		t.Cleanup(a.Refresher.Wait)

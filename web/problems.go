@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"suitesign/reach"
 	"suitesign/signing"
 	"suitesign/signing/pagereport"
 	"suitesign/suite"
@@ -168,12 +169,22 @@ func rowOf(r *http.Request, err error) row {
 	}
 	var refused *wecom.Error
 	switch {
+	case outOfReach(r, err):
+		return rowOf(r, errNotFound)
 	case errors.As(err, &refused):
 		return rowOf(r, errWeCom)
 	case databaseAway(err):
 		return rowOf(r, errDatabaseAway)
 	}
 	return internal
+}
+
+// outOfReach tells whether row-level security kept a bound key from a row: for the
+// key there is none.
+func outOfReach(r *http.Request, err error) bool {
+	var refused *pgconn.PgError
+	_, bound := reach.Of(r.Context())
+	return bound && errors.As(err, &refused) && refused.Code == "42501"
 }
 
 // databaseAway tells whether the database could not be asked, as against having

@@ -13,7 +13,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/reach"
 	"suitesign/web/apikey"
+	"suitesign/wecom"
 )
 
 type apikeyCmd struct {
@@ -25,6 +27,8 @@ type apikeyCmd struct {
 type apikeyCreateCmd struct {
 	Name    string         `arg:"" help:"What the key is for."`
 	Scope   []string       `help:"What the key may do: '*', or an area with ':read' or ':write', like tenants:read. May be repeated. Without it, everything." placeholder:"AREA:ACTION"`
+	Suite   []string       `help:"Bind the key to this suite and its tenants. May be repeated. Without --suite and --tenant it is bound to nothing." placeholder:"SUITE_ID"`
+	Tenant  []uuid.UUID    `help:"Bind the key to this tenant. May be repeated." placeholder:"TENANT_ID"`
 	Expires *time.Duration `help:"End of the key, from now, like 2160h. Without it the key does not expire."`
 }
 
@@ -53,7 +57,20 @@ func (a apikeyCreateCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer pool.Close()
-	key, value, err := (&apikey.Store{Pool: pool}).Create(ctx, apikey.Full(), apikey.New{Name: a.Name, Grant: grant, ExpiresAt: expires})
+	store := &apikey.Store{Pool: reach.Narrow(pool)}
+	if grant.Bound() {
+		if err := store.CanBind(ctx); err != nil {
+			return fmt.Errorf("%w: run `suitesign migrate up`, which puts it in place or prints what to run", err)
+		}
+	}
+	key, value, err := store.Create(ctx, apikey.Full(), apikey.New{Name: a.Name, Grant: grant, ExpiresAt: expires})
+	var unknown *apikey.BindingError
+	if errors.As(err, &unknown) {
+		if unknown.Field == "suite_ids" {
+			return fmt.Errorf("--suite %s: there is no such suite", grant.SuiteIDs[unknown.Index])
+		}
+		return fmt.Errorf("--tenant %s: there is no such tenant", grant.TenantIDs[unknown.Index])
+	}
 	if err != nil {
 		return err
 	}
@@ -64,10 +81,13 @@ func (a apikeyCreateCmd) Run(ctx context.Context, c *cli) error {
 
 // grant is what the key may do.
 func (a apikeyCreateCmd) grant() (apikey.Grant, error) {
-	if len(a.Scope) == 0 {
-		return apikey.Full(), nil
+	g := apikey.Grant{TenantIDs: a.Tenant}
+	for _, id := range a.Suite {
+		g.SuiteIDs = append(g.SuiteIDs, wecom.SuiteID(id))
 	}
-	var g apikey.Grant
+	if len(a.Scope) == 0 {
+		g.Scopes = apikey.Full().Scopes
+	}
 	for _, text := range a.Scope {
 		scope := apikey.Scope(text)
 		if !scope.Known() {
@@ -76,6 +96,18 @@ func (a apikeyCreateCmd) grant() (apikey.Grant, error) {
 		g.Scopes = append(g.Scopes, scope)
 	}
 	return g, nil
+}
+
+// boundTo names what a key is bound to.
+func boundTo(g apikey.Grant) string {
+	ids := texts(g.SuiteIDs)
+	for _, id := range g.TenantIDs {
+		ids = append(ids, id.String())
+	}
+	if len(ids) == 0 {
+		return "-"
+	}
+	return strings.Join(ids, ",")
 }
 
 func texts[T ~string](values []T) []string {
@@ -97,7 +129,7 @@ func (apikeyListCmd) Run(ctx context.Context, c *cli) error {
 	defer pool.Close()
 	store := &apikey.Store{Pool: pool}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tPREFIX\tNAME\tSCOPES\tSTATE\tLAST USED")
+	fmt.Fprintln(w, "ID\tPREFIX\tNAME\tSCOPES\tBOUND TO\tSTATE\tLAST USED")
 	before := uuid.Max
 	const page = 200
 	for {
@@ -106,7 +138,7 @@ func (apikeyListCmd) Run(ctx context.Context, c *cli) error {
 			return err
 		}
 		for _, k := range keys {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, strings.Join(texts(k.Scopes), ","), keyState(k), moment(k.LastUsedAt))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, strings.Join(texts(k.Scopes), ","), boundTo(k.Grant), keyState(k), moment(k.LastUsedAt))
 			before = k.ID
 		}
 		if len(keys) < page {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/migrations"
+	"suitesign/reach"
 )
 
 // databaseOnly reads the configuration for commands that need the database and
@@ -60,6 +61,7 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 	pc.AfterConnect = durable
 	guard := &demotionGuard{}
 	pc.ConnConfig.Tracer = guard
+	pc.PrepareConn = reach.Guard
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err == nil {
 		guard.pool.Store(pool)

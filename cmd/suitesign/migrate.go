@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"suitesign/migrations"
 )
@@ -26,7 +27,25 @@ func (migrateUpCmd) Run(ctx context.Context, c *cli) error {
 	if err := migrations.Up(ctx, url); err != nil {
 		return err
 	}
+	if err := tellOfBoundRole(ctx, url); err != nil {
+		return err
+	}
 	return (migrateStatusCmd{}).Run(ctx, c)
+}
+
+// tellOfBoundRole prints what an administrator has to run where this role may not.
+func tellOfBoundRole(ctx context.Context, url string) error {
+	login, refusal, err := migrations.BoundRole(ctx, url)
+	if err != nil || refusal == nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, `API keys that are bound to suites or tenants are refused for now: row-level security needs a role
+that %s could not make or take (%v). Nothing else is missing. To allow bound keys, an administrator of the
+database runs this once, with the role that the service logs in as in place of %[1]s if that is another:
+
+%[3]s
+`, login, refusal, migrations.BoundRoleSQL(login))
+	return nil
 }
 
 type migrateDownCmd struct {

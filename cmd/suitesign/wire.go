@@ -9,6 +9,7 @@ import (
 
 	"suitesign/audit"
 	"suitesign/changes"
+	"suitesign/reach"
 	"suitesign/secret"
 	"suitesign/signing"
 	"suitesign/signing/explain/known"
@@ -46,9 +47,11 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	serving, working := a.pools.serving, a.pools.working
 	platform := &wecom.Client{BaseURL: c.WeCom.BaseURL, Observe: a.metrics.ObserveCall}
 
-	// Requests and the worker have stores over pools of their own.
-	tenants, workTenants := &tenant.Store{Pool: serving}, &tenant.Store{Pool: working}
-	suites := &suite.Store{Pool: serving, Ring: ring, Tenants: tenants}
+	// Requests and the worker have stores over pools of their own. Those of requests
+	// narrow what a bound API key reaches.
+	narrowed := reach.Narrow(serving)
+	tenants, workTenants := &tenant.Store{Pool: narrowed}, &tenant.Store{Pool: working}
+	suites := &suite.Store{Pool: narrowed, Ring: ring, Tenants: tenants}
 	workSuites := &suite.Store{Pool: working, Ring: ring, Tenants: workTenants}
 	tokens := &suite.Tokens{Store: workSuites, WeCom: platform}
 	exchanger := &suite.Exchanger{Store: workSuites, WeCom: platform, Tokens: tokens, Log: a.log}
@@ -73,13 +76,13 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: serving, Ring: ring}, Directory: directory}
+	reader := &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: ring}, Directory: directory}
 	h.reports = &pagereport.Desk{Pool: serving, Known: reader, Tickets: refresher, Observe: a.metrics.ObservePageReport, Log: a.log}
 	a.metrics.WatchSuites(suites)
 	a.metrics.WatchDirectory(directory.Stats)
 	a.metrics.WatchPool("serving", serving.Stat)
 	a.metrics.WatchPool("working", working.Stat)
-	h.gate = &apikey.Gate{Store: &apikey.Store{Pool: serving}, Bootstrap: c.BootstrapAPIKey}
+	h.gate = &apikey.Gate{Store: &apikey.Store{Pool: narrowed}, Bootstrap: c.BootstrapAPIKey}
 	h.server = &web.Server{
 		Signer:            signer,
 		Callbacks:         callbacks,
@@ -87,7 +90,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		VerificationFiles: tenants,
 		API: &web.API{
 			Gate:   h.gate,
-			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: serving, Ring: ring}, Refresher: refresher,
+			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: narrowed, Ring: ring}, Refresher: refresher,
 			Audit: &audit.Log{Pool: serving},
 			Known: reader, Reports: h.reports,
 			Idempotency: h.idempotency,

@@ -20,6 +20,7 @@ import (
 
 	"suitesign/migrations"
 	"suitesign/migrations/pglocal"
+	"suitesign/reach"
 )
 
 // variable names the server to use instead of a private one.
@@ -37,6 +38,7 @@ func New(t testing.TB) *pgxpool.Pool {
 		t.Fatalf("pgtest: %v", err)
 	}
 	cfg.MaxConns = 10
+	cfg.PrepareConn = reach.Guard                        // as the service has it
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg) // connects when it is used
 	if err != nil {
 		t.Fatalf("pgtest: %v", err)

@@ -599,6 +599,12 @@ type APIKey struct {
 
 	// Scopes What the key may do.
 	Scopes []Scope `json:"scopes"`
+
+	// SuiteIds The suites that the key is bound to, with their tenants.
+	SuiteIds []SuiteID `json:"suite_ids"`
+
+	// TenantIds The tenants that the key is bound to. Bound to neither, it reaches everything.
+	TenantIds []ID `json:"tenant_ids"`
 }
 
 // APIKeyCreate A new key.
@@ -613,6 +619,13 @@ type APIKeyCreate struct {
 
 	// Scopes What the key may do; absent, what the key may do that makes it.
 	Scopes *[]Scope `json:"scopes,omitempty"`
+
+	// SuiteIds The suites that the key is bound to, with all tenants that they have or will have. Absent with `tenant_ids` absent too, the key is bound to what the key is bound
+	// to that makes it: to nothing in particular, mostly.
+	SuiteIds *[]SuiteID `json:"suite_ids,omitempty"`
+
+	// TenantIds The tenants that the key is bound to.
+	TenantIds *[]ID `json:"tenant_ids,omitempty"`
 }
 
 // APIKeyList A page of keys.
@@ -1229,6 +1242,12 @@ type NewAPIKey struct {
 	//
 	// Example: true
 	SecretShown *SecretShown `json:"secret_shown,omitempty"`
+
+	// SuiteIds The suites that the key is bound to, with their tenants.
+	SuiteIds []SuiteID `json:"suite_ids"`
+
+	// TenantIds The tenants that the key is bound to. Bound to neither, it reaches everything.
+	TenantIds []ID `json:"tenant_ids"`
 }
 
 // NextCursor What to pass as `cursor` for the next page; null on the last one.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"suitesign/reach"
 	"suitesign/wecom"
 )
 
@@ -71,6 +72,20 @@ func (g Grant) Allows(want Scope) bool {
 // Bound tells whether the key reaches certain suites and tenants only.
 func (g Grant) Bound() bool { return len(g.SuiteIDs) > 0 || len(g.TenantIDs) > 0 }
 
+// Bounds are what the key is bound to, as the database is told.
+func (g Grant) Bounds() reach.Bounds {
+	b := reach.Bounds{TenantIDs: g.TenantIDs}
+	for _, id := range g.SuiteIDs {
+		b.SuiteIDs = append(b.SuiteIDs, string(id))
+	}
+	return b
+}
+
+// Reaches tells whether a tenant of that suite is within what the key is bound to.
+func (g Grant) Reaches(suite wecom.SuiteID, tenant uuid.UUID) bool {
+	return !g.Bound() || slices.Contains(g.SuiteIDs, suite) || slices.Contains(g.TenantIDs, tenant)
+}
+
 // missing is the first scope that g lacks to give other away; "" where it lacks none.
 func (g Grant) missing(other Grant) Scope {
 	for _, s := range other.Scopes {
@@ -89,6 +104,15 @@ type BeyondError struct {
 func (e *BeyondError) Error() string {
 	return fmt.Sprintf("the key lacks the scope %s itself", e.Scope)
 }
+
+// BindingError says that a key cannot be bound to something: it is not there, or
+// not there for who makes the key. Which of these it is stays inside.
+type BindingError struct {
+	Field string // of the admin API: suite_ids or tenant_ids
+	Index int
+}
+
+func (e *BindingError) Error() string { return fmt.Sprintf("%s[%d] is not there", e.Field, e.Index) }
 
 // tidy brings scopes into an order, each once; everything needs nothing beside it.
 func tidy(scopes []Scope) []Scope {

@@ -8,9 +8,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/audit"
+	"suitesign/reach"
 	"suitesign/secret"
 )
 
@@ -53,7 +53,7 @@ func scanKey(row pgx.CollectableRow) (k Key, err error) {
 
 // Store keeps the keys.
 type Store struct {
-	Pool *pgxpool.Pool
+	Pool reach.DB // narrowed for requests that came with a bound key
 }
 
 // New is a key to be made.
@@ -64,7 +64,7 @@ type New struct {
 }
 
 // Create makes a key in the name of somebody who has the grant by. Its value is in
-// this answer and nowhere else. ErrScope, BeyondError, ErrExpired.
+// this answer and nowhere else. ErrScope, BeyondError, BindingError, ErrExpired.
 func (s *Store) Create(ctx context.Context, by Grant, n New) (Key, secret.String, error) {
 	var key Key
 	var value secret.String
@@ -89,17 +89,23 @@ func create(ctx context.Context, tx pgx.Tx, by Grant, n New, replaces *uuid.UUID
 	if scope := by.missing(n.Grant); scope != "" {
 		return Key{}, secret.String{}, &BeyondError{Scope: scope}
 	}
+	if replaces == nil || by.Bound() { // a successor is bound to what its predecessor was, gone or not
+		if err := checkBindings(ctx, tx, by, n.Grant); err != nil {
+			return Key{}, secret.String{}, err
+		}
+	}
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Key{}, secret.String{}, err
 	}
 	value := generate()
 	const stmt = `
-INSERT INTO api_keys (id, name, prefix, hash, expires_at, scopes, replaces)
-SELECT $1, $2, $3, $4, $5::timestamptz, $6, $7
+INSERT INTO api_keys (id, name, prefix, hash, expires_at, scopes, suite_ids, tenant_ids, replaces)
+SELECT $1, $2, $3, $4, $5::timestamptz, $6, $7, $8, $9
 WHERE $5::timestamptz IS NULL OR $5::timestamptz > now()
 RETURNING ` + keyColumns
-	key, err := one(tx.Query(ctx, stmt, id, n.Name, prefixOf(value), hashOf(value), n.ExpiresAt, tidy(n.Scopes), replaces))
+	key, err := one(tx.Query(ctx, stmt, id, n.Name, prefixOf(value), hashOf(value), n.ExpiresAt,
+		tidy(n.Scopes), orEmpty(n.SuiteIDs), orEmpty(n.TenantIDs), replaces))
 	if errors.Is(err, ErrNotFound) {
 		err = ErrExpired
 	}

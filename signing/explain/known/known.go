@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"suitesign/reach"
 	"suitesign/signing"
 	"suitesign/signing/explain"
 	"suitesign/suite"
@@ -157,6 +158,9 @@ func (r *Reader) whom(ctx context.Context, q explain.Question, k *explain.Known)
 		k.Lookup = explain.NoSuite
 		return nil, nil
 	}
+	if _, bound := reach.Of(ctx); bound {
+		return r.only(ctx, q, k) // the directory knows tenants that the key does not reach
+	}
 	page, pageErr := tenant.PageOf(explain.PageURL(q.URL))
 	if pageErr != nil && (q.SuiteID == "" || q.CorpID == "") {
 		return r.only(ctx, q, k)
@@ -186,10 +190,12 @@ func lookup(err error) (explain.Lookup, error) {
 	return explain.Found, err
 }
 
-// only finds the tenant that the ids alone leave, for a URL that has no host.
+// only finds the tenant that the ids alone leave, for a URL that has no host, or
+// for a key whose tenants alone count.
 func (r *Reader) only(ctx context.Context, q explain.Question, k *explain.Known) (*tenant.Tenant, error) {
 	k.Lookup = explain.NothingToFind
-	if q.SuiteID == "" && q.CorpID == "" || !plausible(q.CorpID) {
+	_, bound := reach.Of(ctx) // a bound key may reach one tenant only, and then means it
+	if q.SuiteID == "" && q.CorpID == "" && !bound || !plausible(q.CorpID) {
 		return nil, nil
 	}
 	ts, _, err := r.Tenants.List(ctx, tenant.Filter{SuiteID: wecom.SuiteID(q.SuiteID), CorpID: wecom.CorpID(q.CorpID)}, uuid.Nil, 2)
