@@ -13,6 +13,7 @@ import (
 
 	"suitesign/signing"
 	"suitesign/suite"
+	"suitesign/web/demo/debug"
 	"suitesign/web/h5"
 	"suitesign/web/jssdk"
 )
@@ -25,6 +26,8 @@ type Server struct {
 	VerificationFiles VerificationFiles // finds ownership files by host
 	API               *API              // the admin API; not served unless set
 	DemoPage          http.Handler      // everything below /demo/; not served unless set
+	DebugPage         http.Handler      // everything below /demo/debug; not served unless set
+	PageExplainer     PageExplainer     // answers what that page asks; not served unless set
 	PageReports       PageReports       // takes what pages report; not served unless set
 
 	Log            *slog.Logger   // slog.Default unless set
@@ -67,13 +70,31 @@ func (s *Server) Public() http.Handler {
 		r.POST("/api/jssdk/report", s.handle(s.takeReport))
 		r.OPTIONS("/api/jssdk/report", s.handle(s.preflightReport))
 	}
+	if s.PageExplainer != nil {
+		r.POST("/api/jssdk/explain", s.handle(s.explainPage))
+	}
+	if s.DemoPage != nil || s.DebugPage != nil {
+		r.GET("/demo/*file", s.handle(s.demoPages))
+	}
 	if s.DemoPage != nil {
-		r.GET("/demo/*file", gin.WrapH(s.DemoPage))
 		r.GET("/demo", func(c *gin.Context) { c.Redirect(http.StatusFound, "/demo/") })
 	}
 	d := s.door("public", r)
 	s.answerSigning(d)
 	return d
+}
+
+// demoPages answers below /demo/: the debugger, or the demo page.
+func (s *Server) demoPages(c *gin.Context) error {
+	page := s.DemoPage
+	if path := c.Request.URL.Path; s.DebugPage != nil && (path == debug.Path || strings.HasPrefix(path, debug.Path+"/")) {
+		page = s.DebugPage
+	}
+	if page == nil {
+		return errNotFound
+	}
+	page.ServeHTTP(c.Writer, c.Request)
+	return nil
 }
 
 // answerSigning takes the signing endpoints from the router.

@@ -32,6 +32,8 @@ type Config struct {
 	HTTP     bool `yaml:"http" env:"HTTP"`
 	Worker   bool `yaml:"worker" env:"WORKER"`
 	DemoPage bool `yaml:"demo_page" env:"DEMO_PAGE"`
+	// DebugPage is the debugger at /demo/debug, and the question it asks.
+	DebugPage bool `yaml:"debug_page" env:"DEBUG_PAGE"`
 	// PageReports takes what pages report of failed registrations.
 	PageReports bool `yaml:"page_reports" env:"PAGE_REPORTS"`
 	Pprof       bool `yaml:"pprof" env:"PPROF"`

@@ -141,7 +141,7 @@ func (d *demoRun) config(databaseURL string) Config {
 	c.BootstrapAPIKey = secret.New(d.keys.APIKey)
 	c.WeCom.BaseURL = d.simURL
 	c.WeCom.InstallURL = d.simURL + "/3rdapp/install"
-	c.DemoPage = true
+	c.DemoPage, c.DebugPage = true, true
 	c.Demo = &demoSettings{page: demo.Options{SuiteID: string(demoSuite), CorpID: string(demoCorp), AgentID: int64(demoAgent), SimURL: d.simURL}}
 	c.Drain = DrainConfig{Accept: time.Millisecond, Finish: 2 * time.Second} // nobody balances a demo, and Ctrl-C should be quick
 	return c

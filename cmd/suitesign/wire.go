@@ -20,6 +20,7 @@ import (
 	"suitesign/web"
 	"suitesign/web/apikey"
 	"suitesign/web/demo"
+	"suitesign/web/demo/debug"
 	"suitesign/web/idempotency"
 	"suitesign/wecom"
 )
@@ -103,6 +104,12 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		InstallURL:     c.WeCom.InstallURL,
 		TrustedProxies: prefixes(c.TrustedProxies),
 		Pprof:          c.Pprof,
+	}
+	if c.DebugPage {
+		if h.server.DebugPage, err = debug.Handler(); err != nil {
+			return nil, err
+		}
+		h.server.PageExplainer = h.reports
 	}
 	if c.PageReports {
 		h.server.PageReports = h.reports

@@ -28,9 +28,9 @@ type Report struct {
 
 // SignedBy names the ticket that made a signature.
 type SignedBy struct {
-	TenantID uuid.UUID  `json:"tenant_id"`
-	SuiteID  string     `json:"suite_id"`
-	CorpID   string     `json:"corp_id"`
+	TenantID uuid.UUID  `json:"tenant_id,omitzero"`
+	SuiteID  string     `json:"suite_id,omitempty"`
+	CorpID   string     `json:"corp_id,omitempty"`
 	Kind     TicketKind `json:"kind"`
 	Live     bool       `json:"live"`
 }
