@@ -212,6 +212,12 @@ func TestTheHelper(t *testing.T) {
 			if !slices.Equal(o.Results, want) {
 				t.Errorf("calls = %v, want %v", o.Results, want)
 			}
+			if tt.options != "" { // without an app: told now, not when the API is called
+				if len(o.Warnings) != 1 || !strings.Contains(o.Warnings[0], "needs_agent") || !strings.Contains(o.Warnings[0], "getCurExternalContact") {
+					t.Errorf("warnings %v, want one that names what needs the app's identity", o.Warnings)
+				}
+				o.Warnings = nil
+			}
 			if len(o.Warnings)+len(o.Unhandled) > 0 {
 				t.Errorf("warnings %v, unhandled %v, want none", o.Warnings, o.Unhandled)
 			}

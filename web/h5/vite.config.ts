@@ -2,8 +2,11 @@ import { resolve } from 'node:path'
 
 import { defineConfig } from 'vitest/config'
 
+import { define } from './scripts/identity.mjs'
+
 // For the tests; scripts/build.mjs builds.
 export default defineConfig({
+  define,
   resolve: { alias: { '@suitesign/h5': resolve(import.meta.dirname, 'src/index.ts') } },
   test: {
     environment: 'jsdom',

@@ -1,13 +1,12 @@
 /*! @suitesign/h5, Apache-2.0 */
 import * as ww from "@wecom/jssdk";
 // src/client.ts
-var noNavigator = {
-	userAgent: "",
-	platform: "",
-	maxTouchPoints: 0
-};
 function navigate() {
-	return typeof navigator === "undefined" ? noNavigator : navigator;
+	return typeof navigator === "undefined" ? {} : navigator;
+}
+/** Whether whoever reads the console reads Chinese. */
+function inChinese() {
+	return /^zh/i.test(navigate().language);
 }
 function inWeCom() {
 	return /wxwork\/\d/i.test(navigate().userAgent);
@@ -37,37 +36,38 @@ function within(work, late) {
 	return Promise.race([work, limit]);
 }
 // src/hints.ts
-var busy = ["签名服务暂时不可用，请稍后再试。", "The signing service cannot answer now: try again later."];
+var busy = ["签名服务暂时不可用，请稍后再试。", "The signing service cannot answer: try again later."];
 var detail = ["原因见 detail。", "The reason is in detail."];
 /** The hints by code: Chinese, English. Short, for they are half of what a page loads. */
 var hints = {
 	invalid_request: ["请检查 corpId、suiteId、agentId 和 endpoint。", "Check corpId, suiteId, agentId and endpoint."],
-	invalid_url: ["请用域名打开，不要用 IP、用户名或默认端口。", "Open the page by a domain name, without IP, user or default port."],
+	invalid_url: ["请用域名打开，不要用 IP、用户名或默认端口。", "Open this page by a domain name: no IP, user, default port."],
 	origin_mismatch: ["请检查代理是否改写 Origin。", "Check whether a proxy rewrites Origin."],
 	untrusted_domain: ["请在 suitesign 中信任此页面的域名和端口（http 需 allow_http）。", "Trust the domain and port of this page in suitesign (http needs allow_http)."],
-	tenant_not_found: ["该企业未安装此应用，请检查 corpId 和 suiteId。", "This corp has not installed this suite: check corpId and suiteId."],
-	tenant_ambiguous: ["多个企业信任此域名，请写明 suiteId。", "Several tenants trust this domain: say suiteId."],
+	tenant_not_found: ["该企业未安装此应用，请检查 corpId 和 suiteId。", "This corp has not installed the suite: check corpId and suiteId."],
+	tenant_ambiguous: ["多个企业信任此域名，请传入 suiteId。", "Several tenants trust this domain: pass suiteId."],
 	tenant_inactive: ["该企业已停用或已取消授权。", "This corp is disabled or has cancelled."],
 	agent_not_found: ["该企业没有此应用，请检查 agentId。", "This corp has no such app: check agentId."],
-	agent_ambiguous: ["该企业有多个应用，请写明 agentId。", "This corp has several apps: say agentId."],
-	rate_limited: ["请求过于频繁，请稍后再试。", "Too many requests: try again later."],
-	ticket_unavailable: ["该企业暂无有效的 ticket，请稍后再试。", "This corp has no live ticket now: try again later."],
+	agent_ambiguous: ["该企业有多个应用，请传入 agentId。", "This corp has several apps: pass agentId."],
+	rate_limited: ["请求过多，请稍后再试。", "Too many requests: try again later."],
+	ticket_unavailable: ["该企业暂无有效的 ticket，请稍后再试。", "This corp has no live ticket: try again later."],
 	database_unavailable: busy,
 	starting: busy,
 	timeout: busy,
 	internal: busy,
+	needs_agent: ["请传入 agentId。", "Pass agentId."],
 	missing_corp_id: ["请传入 corpId。", "Pass corpId."],
 	no_client: ["请在企业微信或微信中打开；开发时可用 data-simulator。", "Open this page in WeCom or WeChat; to develop, use data-simulator."],
-	no_answer: ["客户端没有响应，请重新打开页面。", "The client did not answer: open the page again."],
+	no_answer: ["客户端没有响应，请重新打开页面。", "The client did not answer: open this page again."],
 	no_wx: ["此 wx 没有 agentConfig，请改用 registerSuite。", "This wx has no agentConfig: use registerSuite."],
-	unreachable: ["无法连接 endpoint，请检查网络、证书、混合内容和 CSP。", "Cannot reach endpoint: check network, certificate, mixed content and CSP."],
-	bad_answer: ["endpoint 不是 suitesign 的地址。", "endpoint is not the address of suitesign."],
-	sdk_missing: ["无法加载 SDK，请检查地址和 CSP。", "Cannot load the SDK: check its address and CSP."],
+	unreachable: ["无法连接 endpoint，请检查网络、https 和 CSP。", "Cannot reach endpoint: check network, https, CSP."],
+	bad_answer: ["endpoint 不是 suitesign。", "endpoint is not suitesign."],
+	sdk_missing: ["无法加载 SDK，请检查地址和 CSP。", "Cannot load the SDK: check address and CSP."],
 	sdk_error: detail,
 	page_changed: ["页面地址不断变化，请稍后再试。", "The page kept moving: try again later."],
 	client_refused: detail,
 	client_signature: ["客户端不认此签名，请检查 corpId 和 agentId。", "The client refused the signature: check corpId and agentId."],
-	client_domain: ["请在企业微信后台把此域名设为可信域名。", "Make this host a trusted domain in the WeCom console."],
+	client_domain: ["请在企业微信后台把此域名设为可信域名。", "Trust this domain in the WeCom console."],
 	client_corp: ["corpId 须为当前企业的。", "corpId must be that of the present corp."],
 	client_agent: ["agentId 须为此应用的。", "agentId must be that of this app."]
 };
@@ -77,10 +77,6 @@ function hintFor(code, otherwise = code) {
 		zh,
 		en
 	};
-}
-/** Whether whoever reads the console reads Chinese. */
-function inChinese() {
-	return typeof navigator !== "undefined" && /^zh/i.test(navigator.language || "");
 }
 // src/errors.ts
 /** Why a page is not registered, and what to do. */
@@ -149,7 +145,7 @@ function report(raw, tell) {
 	const error = typed(raw);
 	if (!reported.has(error)) {
 		reported.add(error);
-		console[error.code === "no_client" ? "warn" : "error"]("[suitesign] " + error.message + (error.requestId && " [" + error.requestId + "]"));
+		console[/^(no_c|ne)/.test(error.code) ? "warn" : "error"]("[suitesign] " + error.message + (error.requestId && " [" + error.requestId + "]"));
 		if (tell) tell(error);
 	}
 	return error;
@@ -310,12 +306,19 @@ function tell(raw, kind, suite) {
 		errCode: code
 	}, idsOf(kind, suite), last)));
 }
+// src/identity.ts
+var told = "";
+/** checkIdentity tells, before anything is called, of APIs that cannot be called for want of an agentId. */
+function checkIdentity(options) {
+	const names = "" + options.jsApiList.filter((name) => !options.agentId && /Do|Ex|Sch|To|ai|dCh|ddD|eE|eFi|ep|g$|ir|lF|nAp|nf|pC|pro|tFile$|tP|tt/.test(name));
+	if (names && names !== told) report(new SuitesignError("needs_agent", { detail: told = names }), options.onError);
+}
 // src/tickets.ts
 var said = /* @__PURE__ */ new Set();
 function warn(what) {
 	if (said.has(what)) return;
 	said.add(what);
-	console.warn("[suitesign] " + what + (inChinese() ? "：人人可用页面里的 jsapi_ticket 冒充企业签名。请删除它，只调用 registerSuite（或 configureWx）。" : ": whoever opens the page can sign as the corp with its jsapi_ticket. Remove it: call only registerSuite (or configureWx)."));
+	console.warn("[suitesign] " + what + (inChinese() ? "：人人都能借此冒充企业签名。请删除它，只调用 registerSuite（或 configureWx）。" : ": whoever opens the page can sign as the corp. Remove it: call only registerSuite (or configureWx)."));
 }
 /** checkTickets warns of options that stem from a page that signed by itself. */
 function checkTickets(options) {
@@ -335,6 +338,7 @@ var moves$1 = 10;
 /** register registers the page through the SDK. */
 function register(sdk, options) {
 	checkTickets(options);
+	checkIdentity(options);
 	return reporting(prepare$1(sdk, options), options.onError);
 }
 function prepare$1(sdk, options) {
@@ -388,6 +392,7 @@ var moves = 10;
 */
 function configureWx(wx, options) {
 	checkTickets(options);
+	checkIdentity(options);
 	return reporting(within(prepare(wx, options), () => new SuitesignError("no_answer")), options.onError);
 }
 function prepare(wx, options) {

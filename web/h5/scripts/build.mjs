@@ -6,11 +6,13 @@ import { resolve } from 'node:path'
 import { generateDtsBundle } from 'dts-bundle-generator'
 import { build } from 'vite'
 
+import { define } from './identity.mjs'
+
 const root = resolve(import.meta.dirname, '..')
 const out = resolve(process.argv[2] || 'dist')
 const banner = '/*! @suitesign/h5, Apache-2.0 */'
 
-const common = { root, configFile: false, logLevel: 'warn', envDir: false }
+const common = { define, root, configFile: false, logLevel: 'warn', envDir: false }
 const target = 'es2015' // WebViews of old Android phones
 
 await build({

@@ -1,9 +1,12 @@
 // Which client the page is in, as @wecom/jssdk tells it.
 
-const noNavigator = { userAgent: '', platform: '', maxTouchPoints: 0 } // on a server
+function navigate(): Navigator {
+  return typeof navigator === 'undefined' ? {} as Navigator : navigator // a server has none
+}
 
-function navigate(): typeof noNavigator {
-  return typeof navigator === 'undefined' ? noNavigator : navigator
+/** Whether whoever reads the console reads Chinese. */
+export function inChinese(): boolean {
+  return /^zh/i.test(navigate().language)
 }
 
 export function inWeCom(): boolean {

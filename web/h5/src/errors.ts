@@ -1,4 +1,5 @@
-import { type Hint, hintFor, inChinese } from './hints.js'
+import { inChinese } from './client.js'
+import { type Hint, hintFor } from './hints.js'
 
 /** What else is known of an error. */
 interface Facts {
@@ -99,7 +100,7 @@ export function report(raw: unknown, tell?: (error: SuitesignError) => void): Su
   if (!reported.has(error)) {
     reported.add(error)
     // An ordinary browser is where pages are developed: nothing is broken there.
-    console[error.code === 'no_client' ? 'warn' : 'error']('[suitesign] ' + error.message + (error.requestId && ' [' + error.requestId + ']'))
+    console[/^(no_c|ne)/.test(error.code) ? 'warn' : 'error']('[suitesign] ' + error.message + (error.requestId && ' [' + error.requestId + ']'))
     if (tell) {
       tell(error)
     }

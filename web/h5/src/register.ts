@@ -1,6 +1,7 @@
 import { checksEntryURL, entryURL, within } from './client.js'
 import { cure } from './cure.js'
 import { SuitesignError, isAbort, report, reporting } from './errors.js'
+import { checkIdentity } from './identity.js'
 import { type Kind, type Suite, sign } from './signatures.js'
 import { checkTickets } from './tickets.js'
 
@@ -51,6 +52,7 @@ const moves = 10
 /** register registers the page through the SDK. */
 export function register(sdk: SDK, options: SuiteOptions): Promise<Registered> {
   checkTickets(options)
+  checkIdentity(options)
   return reporting(prepare(sdk, options), options.onError)
 }
 

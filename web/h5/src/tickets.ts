@@ -1,6 +1,6 @@
 // A page that signs by itself holds a ticket that everybody who opens it can read.
 
-import { inChinese } from './hints.js'
+import { inChinese } from './client.js'
 
 const said = new Set<string>()
 
@@ -10,8 +10,8 @@ function warn(what: string): void {
   }
   said.add(what)
   console.warn('[suitesign] ' + what + (inChinese()
-    ? '：人人可用页面里的 jsapi_ticket 冒充企业签名。请删除它，只调用 registerSuite（或 configureWx）。'
-    : ': whoever opens the page can sign as the corp with its jsapi_ticket. Remove it: call only registerSuite (or configureWx).'))
+    ? '：人人都能借此冒充企业签名。请删除它，只调用 registerSuite（或 configureWx）。'
+    : ': whoever opens the page can sign as the corp. Remove it: call only registerSuite (or configureWx).'))
 }
 
 /** watchTickets warns when somebody signs with ww.getSignature. */

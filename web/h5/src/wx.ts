@@ -1,6 +1,7 @@
 import { checksEntryURL, entryURL, inClient, inWeCom, within } from './client.js'
 import { cure } from './cure.js'
 import { SuitesignError, reporting } from './errors.js'
+import { checkIdentity } from './identity.js'
 import { type Kind, type Signature, type Suite, sign } from './signatures.js'
 import { checkTickets } from './tickets.js'
 
@@ -45,6 +46,7 @@ const moves = 10
  */
 export function configureWx(wx: Wx, options: WxOptions): Promise<Configured> {
   checkTickets(options)
+  checkIdentity(options)
   return reporting(within(prepare(wx, options), () => new SuitesignError('no_answer')), options.onError)
 }
 
