@@ -19,8 +19,8 @@ export const hints: { [code: string]: string[] } = {
   origin_mismatch: ['请检查代理是否改写 Origin。', 'Check whether a proxy rewrites Origin.'],
   untrusted_domain: ['请在 suitesign 中信任此页面的域名和端口（http 需 allow_http）。', 'Trust the domain and port of this page in suitesign (http needs allow_http).'],
   tenant_not_found: ['该企业未安装此应用，请检查 corpId 和 suiteId。', 'This corp has not installed the suite: check corpId and suiteId.'],
-  tenant_ambiguous: ['多个企业信任此域名，请传入 suiteId。', 'Several tenants trust this domain: pass suiteId.'],
-  tenant_inactive: ['该企业已停用或已取消授权。', 'This corp is disabled or has cancelled.'],
+  tenant_ambiguous: ['多个企业信任此域名，请传入 suiteId。', 'Several apps trust this domain: pass suiteId.'],
+  tenant_inactive: ['该企业已停用或已取消授权。', 'This corp is disabled or cancelled.'],
   agent_not_found: ['该企业没有此应用，请检查 agentId。', 'This corp has no such app: check agentId.'],
   agent_ambiguous: ['该企业有多个应用，请传入 agentId。', 'This corp has several apps: pass agentId.'],
   rate_limited: ['请求过多，请稍后再试。', 'Too many requests: try again later.'],
@@ -44,7 +44,7 @@ export const hints: { [code: string]: string[] } = {
   client_refused: detail,
 
   // what a client refuses, by what it says
-  client_signature: ['客户端不认此签名，请检查 corpId 和 agentId。', 'The client refused the signature: check corpId and agentId.'],
+  client_signature: ['客户端不认签名，请检查 corpId 和 agentId。', 'The client refused the signature: check corpId and agentId.'],
   client_domain: ['请在企业微信后台把此域名设为可信域名。', 'Trust this domain in the WeCom console.'],
   client_corp: ['corpId 须为当前企业的。', 'corpId must be that of the present corp.'],
   client_agent: ['agentId 须为此应用的。', 'agentId must be that of this app.']
