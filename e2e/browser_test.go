@@ -206,7 +206,7 @@ func TestTheSDKRegistersAndCalls(t *testing.T) {
 				inTab(b, chromedp.EmulateViewport(320, 800))
 			}
 			b.open(d.PageURL)
-			b.screenshot("page")
+			b.view("page")
 			b.want("corp-registration", "ok")
 			if got := b.text("fact-client"); !strings.HasPrefix(got, tt.client) {
 				t.Errorf("client = %q, want %s", got, tt.client)
@@ -313,5 +313,5 @@ func TestThePageTellsWhyItIsRefused(t *testing.T) {
 	if text := b.text("corp-registration"); !strings.Contains(text, "untrusted_domain") {
 		t.Errorf("the page says %q, want untrusted_domain and what to do", text)
 	}
-	b.screenshot("refused")
+	b.view("refused")
 }

@@ -164,6 +164,7 @@ func (s *Server) table() []route {
 		{"GET", "/sim/api/jssdk/agent-signature", standIn(s.standInAgent)},
 		{"GET", "/sim/api/jssdk/signatures", standIn(s.standInBoth)},
 		{"GET", "/sim/api/jssdk/apis", openToPages(serveCatalogue)},
+		{"POST", "/sim/api/jssdk/report", openToPages(s.standInReport)},
 		{"GET", "/sim/openapi.yaml", openToPages(serveOpenAPI)},
 		{"GET", "/sim/healthz", control(s.getHealth)},
 		{"GET", "/{$}", s.showFront},

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -170,6 +171,50 @@ func (s *Server) signFor(a *app, kind Kind, page string) standInSigned {
 	ticket, _ := s.issue(a.slotOf(kind), credential{kind: kind, app: a})
 	nonce, timestamp := letters(32), strconv.FormatInt(s.now().Unix(), 10)
 	return standInSigned{Timestamp: timestamp, NonceStr: nonce, Signature: signature(ticket.value, nonce, timestamp, page)}
+}
+
+// standInTold is what a page reports of a registration that the client refused.
+type standInTold struct {
+	Kind      string        `json:"kind"`
+	SuiteID   wecom.SuiteID `json:"suite_id"`
+	CorpID    wecom.CorpID  `json:"corp_id"`
+	AgentID   text          `json:"agent_id"`
+	URL       string        `json:"url"`
+	Timestamp text          `json:"timestamp"`
+	NonceStr  string        `json:"nonceStr"`
+	Signature string        `json:"signature"`
+}
+
+// standInReport answers the helper's report of a refused registration: a ticket
+// that is dead is replaced by asking for another signature, and nothing else helps.
+func (s *Server) standInReport(w http.ResponseWriter, r *http.Request) {
+	var in standInTold
+	if err := json.NewDecoder(io.LimitReader(r.Body, maxBody)).Decode(&in); err != nil {
+		writeProblem(w, fmt.Errorf("%w: the report is not JSON", ErrInvalid))
+		return
+	}
+	c := Check{Kind: ConfigIdentity, SuiteID: in.SuiteID, CorpID: in.CorpID, AgentID: string(in.AgentID), URL: in.URL,
+		Timestamp: string(in.Timestamp), NonceStr: in.NonceStr, Signature: in.Signature}
+	if in.Kind == string(AgentIdentity) {
+		c.Kind = AgentIdentity
+	}
+	out := struct {
+		Cause      Reason `json:"cause"`
+		Action     string `json:"action"`
+		RetryAfter *int   `json:"retry_after"`
+	}{Cause: s.JSAPI(c).Reason, Action: "none"}
+	if soon := 1; out.Cause == RevokedTicket || out.Cause == ExpiredTicket {
+		out.Action, out.RetryAfter = "retry", &soon
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusAccepted)
+	_, _ = w.Write(append(b, '\n')) // the page may have left
 }
 
 func serveCatalogue(w http.ResponseWriter, _ *http.Request) {

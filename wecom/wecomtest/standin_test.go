@@ -1,6 +1,7 @@
 package wecomtest_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -66,6 +67,35 @@ func TestTheStandInSigns(t *testing.T) {
 			t.Errorf("%v = %d %v, want %s", q, status, out, code)
 		}
 	}
+	// A report of what was refused: only a dead ticket is worth another try.
+	report := func(by map[string]any, url string) (string, any) {
+		t.Helper()
+		body, err := json.Marshal(map[string]any{"kind": "agent_config", "suite_id": "ww5ui7e0000000001", "corp_id": "wwcorp", "agent_id": 7, "url": url,
+			"timestamp": by["timestamp"], "nonceStr": by["nonceStr"], "signature": by["signature"], "errMsg": "agentConfig:fail"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.Post(sim.URL+"/sim/api/jssdk/report", "text/plain", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var out map[string]any
+		if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != http.StatusAccepted {
+			t.Fatalf("a report is answered %d, %v", res.StatusCode, err)
+		}
+		return out["action"].(string) + " " + out["cause"].(string), out["retry_after"]
+	}
+	if told, again := report(agent, page+"&more=1"); told != "none signature_mismatch" || again != nil {
+		t.Errorf("a report of another URL: %s, %v", told, again)
+	}
+	sim.Revoke("ww5ui7e0000000001", "wwcorp", wecomtest.AgentTicket)
+	if told, again := report(agent, page); told != "retry revoked_ticket" || again != 1.0 {
+		t.Errorf("a report of a revoked ticket: %s, %v", told, again)
+	}
+	_, agent = ask("agent-signature", named)
+	accepted(wecomtest.AgentIdentity, "wwcorp", "7", page, agent)
+
 	if n := len(sim.Calls().Calls); n != 0 {
 		t.Errorf("the stand-in made %d calls to the platform", n)
 	}
