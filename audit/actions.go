@@ -29,6 +29,13 @@ const (
 	CredentialsRefresh Action = "credentials.refresh"
 	EventRetry         Action = "event.retry"
 
+	WebhookCreate Action = "webhook.create"
+	WebhookUpdate Action = "webhook.update" // by the service, too: it disables what fails for long
+	WebhookDelete Action = "webhook.delete"
+	WebhookRotate Action = "webhook.rotate_secret"
+	WebhookTest   Action = "webhook.test"
+	WebhookReplay Action = "webhook.replay"
+
 	APIKeyCreate Action = "api_key.create"
 	APIKeyUpdate Action = "api_key.update"
 	APIKeyRotate Action = "api_key.rotate"

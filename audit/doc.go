@@ -1,4 +1,5 @@
-// Package audit owns the audit log: who changed what, when, and from where.
+// Package audit owns the audit log: who changed what, when, and from where; and the
+// outbox: what happened, for who listens.
 //
 // Whoever changes something calls [Append] with the transaction that makes the
 // change. The entry is there exactly when the change is; a change that failed or
@@ -18,4 +19,12 @@
 // The table is append-only. A trigger refuses every update and every deletion,
 // but for those of [Prune], and lets even that one touch only what is older than
 // [MinRetention].
+//
+// # The outbox
+//
+// What webhooks are told is written the same way: [Emit], or [EmitSQL] within a
+// statement that must not cost a second one, puts an event into the table outbox
+// with the change that it is about. What nobody listens to ([Want]) is not written.
+// Package web/webhook, upstairs, takes events out ([TakeSQL]) and makes deliveries
+// of them, in one statement; nobody is notified, its heartbeat looks.
 package audit

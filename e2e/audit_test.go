@@ -29,7 +29,7 @@ const clientIP = "203.0.113.7"
 
 func newAuditWorld(t *testing.T) *auditWorld {
 	t.Helper()
-	w := &auditWorld{adminWorld: newAdminWorld(t, options{environ: []string{"SUITESIGN_TRUSTED_PROXIES=127.0.0.0/8"}}), seen: map[string]bool{}}
+	w := &auditWorld{adminWorld: newAdminWorld(t, options{environ: []string{"SUITESIGN_TRUSTED_PROXIES=127.0.0.0/8", "SUITESIGN_OUTBOUND_ALLOW=127.0.0.9"}}), seen: map[string]bool{}}
 	made := w.want(t, http.StatusCreated, "POST", "/v1/api-keys", object{"name": "auditor"})
 	w.key, w.keyID = made["key"].(string), made["id"].(string)
 	return w
@@ -128,6 +128,7 @@ func TestEveryChangeIsAuditedOnce(t *testing.T) {
 	w.auditTenants()
 	w.auditKeys()
 	w.auditCallbacks()
+	w.auditWebhooks()
 	w.everyOperationHadACase()
 	w.auditExport()
 }
@@ -181,6 +182,21 @@ func (w *auditWorld) auditTenants() {
 	if got := len(w.items(w.t, "/v1/audit-log?limit=200&tenant_id="+id)); got != 10 {
 		w.t.Errorf("the tenant has %d entries, want 10 that outlive it", got)
 	}
+}
+
+func (w *auditWorld) auditWebhooks() {
+	const fields = `"description":"","disabled_reason":"","enabled":true,"events":["tenant.changed"],"secret":"set","suite_ids":[],"tenant_ids":[],"url":"https://127.0.0.9"`
+	made := w.change("createWebhook", "webhook.create", "*", `null {`+fields+`}`,
+		201, "POST", "/v1/webhooks", object{"url": "https://127.0.0.9/x", "events": []string{"tenant.changed"}})
+	id := made["id"].(string)
+	one := "/v1/webhooks/" + id
+	w.change("updateWebhook", "webhook.update", id, `{"description":""} {"description":"CRM"}`, 200, "PATCH", one, object{"description": "CRM"})
+	w.nothing(200, "PATCH", one, object{"description": "CRM"})
+	w.nothing(400, "PATCH", one, object{"url": "https://10.0.0.1/"})
+	w.change("rotateWebhookSecret", "webhook.rotate_secret", id, `{"secret":"set"} {"overlap_seconds":60,"secret":"changed"}`, 200, "POST", one+"/rotate-secret", object{"overlap_seconds": 60})
+	sent := w.change("testWebhook", "webhook.test", id, `null null`, 200, "POST", one+"/test", nil)
+	w.change("replayWebhookDelivery", "webhook.replay", id, `null {"delivery_id":"*"}`, 202, "POST", one+"/deliveries/"+sent["id"].(string)+"/replay", nil)
+	w.change("deleteWebhook", "webhook.delete", id, `{*"description":"CRM",*} null`, 204, "DELETE", one, nil)
 }
 
 func (w *auditWorld) auditKeys() {

@@ -35,6 +35,30 @@ CREATE FUNCTION audit_log_is_append_only() RETURNS trigger
 END
 $$;
 
+CREATE TABLE outbox (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    tenant_id uuid,
+    data jsonb NOT NULL
+);
+
+CREATE TABLE outbox_wanted (
+    type text NOT NULL COLLATE pg_catalog."C"
+);
+
+CREATE FUNCTION emit_event(type text, suite_id text, tenant_id uuid, data jsonb) RETURNS void
+    LANGUAGE sql SECURITY DEFINER
+    BEGIN ATOMIC
+ INSERT INTO outbox (type, suite_id, tenant_id, data)  SELECT emit_event.type,
+             emit_event.suite_id,
+             emit_event.tenant_id,
+             jsonb_strip_nulls(emit_event.data) AS jsonb_strip_nulls
+           WHERE (emit_event.type IN ( SELECT w.type
+                    FROM outbox_wanted w));
+END;
+
 CREATE FUNCTION reached_suite_ids() RETURNS text[]
     LANGUAGE sql STABLE
     RETURN (NULLIF(current_setting('suitesign.suite_ids'::text, true), ''::text))::text[];
@@ -286,7 +310,8 @@ CREATE TABLE suite_tickets (
     fingerprint bytea NOT NULL,
     generation bigint DEFAULT 1 NOT NULL,
     pushed_at timestamp with time zone NOT NULL,
-    received_at timestamp with time zone NOT NULL
+    received_at timestamp with time zone NOT NULL,
+    late_told_at timestamp with time zone
 )
 WITH (fillfactor='50');
 
@@ -380,6 +405,65 @@ END) STORED NOT NULL,
     CONSTRAINT tenants_health_is_known CHECK ((health = ANY (ARRAY['ok'::text, 'pending'::text, 'failing'::text, 'waiting_suite_ticket'::text, 'needs_reauthorization'::text])))
 );
 
+CREATE TABLE webhook_attempts (
+    delivery_id uuid NOT NULL,
+    number integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    latency_ms integer NOT NULL,
+    status integer,
+    error text DEFAULT ''::text NOT NULL,
+    response text DEFAULT ''::text NOT NULL
+);
+
+CREATE TABLE webhook_deliveries (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    webhook_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    event_type text NOT NULL COLLATE pg_catalog."C",
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    tenant_id uuid,
+    payload text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    step integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    last_status integer,
+    last_error text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT webhook_deliveries_due_while_pending CHECK (((state = 'pending'::text) = (due_at IS NOT NULL))),
+    CONSTRAINT webhook_deliveries_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+)
+WITH (fillfactor='80');
+
+CREATE TABLE webhooks (
+    id uuid NOT NULL,
+    url text NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    events text[] NOT NULL,
+    suite_ids text[] DEFAULT '{}'::text[] NOT NULL COLLATE pg_catalog."C",
+    tenant_ids uuid[] DEFAULT '{}'::uuid[] NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    disabled_reason text DEFAULT ''::text NOT NULL,
+    secret_sealed bytea NOT NULL,
+    previous_secret_sealed bytea,
+    previous_until timestamp with time zone,
+    failing_since timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    slow boolean DEFAULT false NOT NULL,
+    last_success_at timestamp with time zone,
+    last_failure_at timestamp with time zone,
+    version bigint DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT webhooks_disabled_for_a_reason CHECK ((enabled = (disabled_reason = ''::text))),
+    CONSTRAINT webhooks_disabled_reason_is_known CHECK ((disabled_reason = ANY (ARRAY[''::text, 'admin'::text, 'failing'::text, 'gone'::text]))),
+    CONSTRAINT webhooks_listen_to_something CHECK ((cardinality(events) > 0))
+);
+
 ALTER TABLE ONLY agents
     ADD CONSTRAINT agents_pkey PRIMARY KEY (tenant_id, agent_id);
 
@@ -428,6 +512,12 @@ ALTER TABLE ONLY install_states
 ALTER TABLE ONLY keysets
     ADD CONSTRAINT keysets_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY outbox
+    ADD CONSTRAINT outbox_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY outbox_wanted
+    ADD CONSTRAINT outbox_wanted_pkey PRIMARY KEY (type);
+
 ALTER TABLE ONLY page_reports
     ADD CONSTRAINT page_reports_one_per_hour UNIQUE (tenant_id, hour, kind, cause, host, client, action);
 
@@ -460,6 +550,15 @@ ALTER TABLE ONLY tenants
 
 ALTER TABLE ONLY tenants
     ADD CONSTRAINT tenants_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhook_attempts
+    ADD CONSTRAINT webhook_attempts_pkey PRIMARY KEY (delivery_id, number);
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY webhooks
+    ADD CONSTRAINT webhooks_pkey PRIMARY KEY (id);
 
 CREATE INDEX audit_log_action ON audit_log USING btree (action, at DESC, id DESC);
 
@@ -505,6 +604,8 @@ CREATE INDEX idempotency_keys_expires ON idempotency_keys USING btree (expires_a
 
 CREATE INDEX install_states_expires ON install_states USING btree (expires_at);
 
+CREATE INDEX outbox_at ON outbox USING btree (at);
+
 CREATE INDEX page_reports_newest ON page_reports USING btree (first_reported_at DESC, id DESC);
 
 CREATE INDEX refreshes_due ON refreshes USING btree (suite_id, due_at) WHERE ((failures = 0) AND (due_at < 'infinity'::timestamp with time zone));
@@ -538,6 +639,14 @@ CREATE INDEX tenants_by_suite_and_update ON tenants USING btree (suite_id, updat
 CREATE INDEX tenants_by_update ON tenants USING btree (updated_at, id);
 
 CREATE INDEX tenants_corp_id ON tenants USING btree (corp_id, suite_id);
+
+CREATE INDEX webhook_deliveries_created_at ON webhook_deliveries USING btree (created_at);
+
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries USING btree (webhook_id, due_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX webhook_deliveries_leased ON webhook_deliveries USING btree (webhook_id) WHERE (lease_until IS NOT NULL);
+
+CREATE INDEX webhook_deliveries_of ON webhook_deliveries USING btree (webhook_id, created_at DESC, id DESC);
 
 CREATE TRIGGER audit_log_rows_stay BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
 
@@ -587,6 +696,12 @@ ALTER TABLE ONLY tenant_domains
 
 ALTER TABLE ONLY tenants
     ADD CONSTRAINT tenants_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook_attempts
+    ADD CONSTRAINT webhook_attempts_delivery FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY webhook_deliveries
+    ADD CONSTRAINT webhook_deliveries_webhook FOREIGN KEY (webhook_id) REFERENCES webhooks(id) ON DELETE CASCADE;
 
 ALTER TABLE agents ENABLE ROW LEVEL SECURITY;
 
@@ -640,6 +755,10 @@ ALTER TABLE install_states ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY install_states_bound ON install_states USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
 
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY outbox_bound ON outbox USING (reaches_all());
+
 ALTER TABLE page_reports ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY page_reports_bound ON page_reports USING ((reaches_all() OR (EXISTS ( SELECT
@@ -691,3 +810,11 @@ CREATE POLICY tenant_domains_bound ON tenant_domains USING ((reaches_all() OR (E
 ALTER TABLE tenants ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenants_bound ON tenants USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR (id = ANY (reached_tenant_ids()))));
+
+ALTER TABLE webhook_deliveries ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY webhook_deliveries_bound ON webhook_deliveries USING (reaches_all());
+
+ALTER TABLE webhooks ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY webhooks_bound ON webhooks USING (reaches_all());

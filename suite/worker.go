@@ -33,6 +33,7 @@ type Report struct {
 	Events    int // callbacks looked at again
 	Renewals  int // of suite_access_tokens
 	Failed    int // of all these; each is in its row and in the log
+	Late      int // suite_tickets whose lateness was noted
 	Removed   Removed
 }
 
@@ -92,7 +93,10 @@ func (w *Worker) RunOnce(ctx context.Context) (Report, error) {
 		}
 	}
 	if fault == nil && ctx.Err() == nil && w.timeToClean() {
-		report.Removed, fault = w.Store.housekeeping(ctx)
+		report.Late, fault = w.Store.tellLateTickets(ctx)
+		if fault == nil {
+			report.Removed, fault = w.Store.housekeeping(ctx)
+		}
 	}
 	return report, fault
 }

@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,6 +20,7 @@ type audited struct {
 	status                    Status
 	authorized, disabled, was bool // was: the row exists
 	version                   int64
+	authorizedAt              time.Time
 }
 
 // How a row is read: as the transaction sees it, held until its end against
@@ -32,8 +34,8 @@ const (
 // readAudited reads a tenant's row. Without one it answers ErrNotFound.
 func readAudited(ctx context.Context, tx pgx.Tx, id uuid.UUID, how string) (audited, error) {
 	a := audited{was: true}
-	const q = `SELECT suite_id, corp_id, name, status, authorized, disabled, version FROM tenants WHERE id = $1`
-	err := tx.QueryRow(ctx, q+how, id).Scan(&a.suite, &a.corp, &a.name, &a.status, &a.authorized, &a.disabled, &a.version)
+	const q = `SELECT suite_id, corp_id, name, status, authorized, disabled, version, authorized_at FROM tenants WHERE id = $1`
+	err := tx.QueryRow(ctx, q+how, id).Scan(&a.suite, &a.corp, &a.name, &a.status, &a.authorized, &a.disabled, &a.version, &a.authorizedAt)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return audited{}, ErrNotFound
 	}

@@ -15,6 +15,29 @@ import (
 	"suitesign/wecom"
 )
 
+// setHealth also tells what became of the health, so that this costs a save no
+// round trip and no transaction of its own.
+var setHealth = `
+WITH v AS (
+	SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) AS v (id, health, errcode, error)
+),
+was AS MATERIALIZED (
+	SELECT t.id, t.health FROM tenants t JOIN v USING (id)
+	WHERE (t.health, t.last_error, t.last_errcode) IS DISTINCT FROM (v.health, v.error, NULLIF(v.errcode, 0))
+	ORDER BY t.id
+	FOR NO KEY UPDATE OF t
+),
+changed AS (
+	UPDATE tenants t
+	SET health = v.health, last_error = v.error, last_errcode = NULLIF(v.errcode, 0),
+		last_error_at = CASE WHEN v.error = '' AND v.errcode = 0 THEN NULL ELSE now() END
+	FROM v JOIN was USING (id)
+	WHERE t.id = v.id
+	RETURNING t.id, t.suite_id, t.corp_id, was.health AS before, t.health, t.last_errcode
+),
+event AS (` + healthEvents + `)
+` + audit.EmitSQL("event")
+
 // SetHealth stores how the refresh of tenants went, in one statement, and writes
 // only rows that differ: after a good refresh of a healthy tenant, none. A tenant
 // may stand in the list once. Health is not part of the version.
@@ -28,14 +51,7 @@ func (s *Store) SetHealth(ctx context.Context, hs []HealthChange) error {
 	for i, h := range hs {
 		ids[i], health[i], codes[i], texts[i] = h.TenantID, string(h.Health), int32(h.Errcode), cut(h.Error, maxError) //nolint:gosec // errcodes are six digits
 	}
-	const q = `
-		UPDATE tenants t
-		SET health = v.health, last_error = v.error, last_errcode = NULLIF(v.errcode, 0),
-		    last_error_at = CASE WHEN v.error = '' AND v.errcode = 0 THEN NULL ELSE now() END
-		FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) AS v (id, health, errcode, error)
-		WHERE t.id = v.id
-		  AND (t.health, t.last_error, t.last_errcode) IS DISTINCT FROM (v.health, v.error, NULLIF(v.errcode, 0))`
-	if _, err := s.Pool.Exec(ctx, q, ids, health, codes, texts); err != nil {
+	if _, err := s.Pool.Exec(ctx, setHealth, ids, health, codes, texts); err != nil {
 		return fmt.Errorf("set health: %w", err)
 	}
 	return nil
@@ -101,6 +117,9 @@ func (s *Store) replaceAgents(ctx context.Context, id uuid.UUID, agents []Agent,
 		}
 		e := entry(t, old, agents)
 		if err := t.log(ctx, tx, e.Action, id, e.Before, e.After); err != nil {
+			return err
+		}
+		if err := emitChanged(ctx, tx, id, "agents"); err != nil {
 			return err
 		}
 		return changes.Append(ctx, tx, changes.Tenant, id.String())
@@ -203,6 +222,9 @@ func suiteOf(ctx context.Context, tx pgx.Tx, id uuid.UUID) (suite wecom.SuiteID,
 // aliasChanged bumps the tenant's version and tells the replicas that the corp_id leads elsewhere.
 func aliasChanged(ctx context.Context, tx pgx.Tx, id uuid.UUID, suite wecom.SuiteID, corp wecom.CorpID) error {
 	if _, err := tx.Exec(ctx, `UPDATE tenants SET version = version + 1, updated_at = now() WHERE id = $1`, id); err != nil {
+		return err
+	}
+	if err := emitChanged(ctx, tx, id, "aliases"); err != nil {
 		return err
 	}
 	if err := changes.Append(ctx, tx, changes.NewTenant, string(suite)+"/"+string(corp)); err != nil {

@@ -54,6 +54,9 @@ func (s *Store) activate(ctx context.Context, a Activation) (id uuid.UUID, err e
 		if err := logActivation(ctx, tx, id, before, a.Action); err != nil {
 			return err
 		}
+		if err := emitAuthorized(ctx, tx, id, before); err != nil {
+			return err
+		}
 		if err := changes.Append(ctx, tx, changes.NewTenant, string(a.SuiteID)+"/"+string(a.CorpID)); err != nil {
 			return err
 		}
@@ -139,6 +142,11 @@ func (s *Store) Cancel(ctx context.Context, id uuid.UUID, at time.Time) (cancell
 		if err := before.log(ctx, tx, audit.TenantCancel, id, before.fields(), after.fields()); err != nil {
 			return err
 		}
+		if before.authorized {
+			if err := before.emitCancelled(ctx, tx, id, byWeCom); err != nil {
+				return err
+			}
+		}
 		return announce(ctx, tx, id)
 	})
 	if err != nil {
@@ -194,6 +202,9 @@ func (s *Store) update(ctx context.Context, id uuid.UUID, u Update, ifVersion *i
 		if err := before.logUpdate(ctx, tx, id); err != nil {
 			return err
 		}
+		if err := emitChanged(ctx, tx, id, before.differs(disabled, name)...); err != nil {
+			return err
+		}
 		if switched {
 			return announce(ctx, tx, id)
 		}
@@ -216,6 +227,9 @@ func (s *Store) Delete(ctx context.Context, id uuid.UUID, ifVersion *int64) erro
 			return ErrVersion
 		}
 		if err := gone.log(ctx, tx, audit.TenantDelete, id, gone.fields(), nil); err != nil {
+			return err
+		}
+		if err := gone.emitCancelled(ctx, tx, id, byAdmin); err != nil {
 			return err
 		}
 		if err := announce(ctx, tx, id); err != nil {

@@ -21,6 +21,7 @@ import (
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
 	"suitesign/web/reference"
+	"suitesign/web/webhook"
 )
 
 // API is what the admin API stands on.
@@ -34,7 +35,10 @@ type API struct {
 	Known       *known.Reader      // of pages that could not register
 	Reports     *pagereport.Desk   // of those that said so themselves
 	Idempotency *idempotency.Store // an Idempotency-Key means nothing unless set
-	Demo        bool               // names under localhost may be trusted
+	Webhooks    *webhook.Store
+	// WebhookTests sends tests, and nothing else.
+	WebhookTests *webhook.Deliverer
+	Demo         bool // names under localhost may be trusted
 }
 
 // registerAdmin adds the admin API's routes to the admin listener. What is

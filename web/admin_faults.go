@@ -96,6 +96,10 @@ func schemaFault(e *openapi3.SchemaError, language string) string {
 		return fmt.Sprintf(say(language, "must have at least %d characters", "至少 %d 个字符"), s.MinLength)
 	case "maxLength":
 		return fmt.Sprintf(say(language, "must have at most %d characters", "至多 %d 个字符"), *s.MaxLength)
+	case "minItems":
+		return fmt.Sprintf(say(language, "must have at least %d items", "至少 %d 项"), s.MinItems)
+	case "maxItems":
+		return fmt.Sprintf(say(language, "must have at most %d items", "至多 %d 项"), *s.MaxItems)
 	case "pattern":
 		return say(language, "must match the pattern ", "须匹配模式 ") + s.Pattern
 	case "minimum":

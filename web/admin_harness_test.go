@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +24,7 @@ import (
 	"suitesign/audit"
 	"suitesign/migrations/pgtest"
 	"suitesign/reach"
+	"suitesign/netguard"
 	"suitesign/secret"
 	"suitesign/secret/secrettest"
 	"suitesign/signing"
@@ -34,6 +37,7 @@ import (
 	"suitesign/web/api"
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
+	"suitesign/web/webhook"
 )
 
 const (
@@ -74,6 +78,11 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
+	// No test asks a name server: every name is a public address, and only this machine is called.
+	a.api.Webhooks = &webhook.Store{Pool: pool, Ring: a.ring, Guard: &netguard.Guard{
+		Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Resolver: somewhere{}}}
+	a.api.WebhookTests = &webhook.Deliverer{Store: a.api.Webhooks, Log: slog.New(slog.DiscardHandler)}
+	t.Cleanup(a.api.WebhookTests.Wait)
 	for _, f := range change {
 		f(a.api)
 	}
@@ -95,6 +104,16 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 // Exports are lines of text to the validator.
 func init() {
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.PlainBodyDecoder)
+}
+
+// somewhere resolves every name to a public address, but one to a private one.
+type somewhere struct{}
+
+func (somewhere) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if host == "inside.example.com" {
+		return []netip.Addr{netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("10.0.0.1")}, nil
+	}
+	return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
 }
 
 // syncBuffer is a log that a test can read.

@@ -10,11 +10,13 @@ import (
 
 	"suitesign/audit"
 	"suitesign/reach"
+	"suitesign/netguard"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
+	"suitesign/web/webhook"
 )
 
 // Errors that the admin API raises itself: the rooms say that something is not
@@ -54,6 +56,18 @@ var adminProblems = []row{
 	{audit.ErrNotFound, http.StatusNotFound, "audit_entry_not_found", "No such audit entry",
 		"There is no entry with this id in the audit log; entries are kept as long as the operator says, 400 days by default.",
 		"审计日志中没有该 id 对应的记录；记录默认保留 400 天，由运维人员决定。", 0},
+	{webhook.ErrNotFound, http.StatusNotFound, "webhook_not_found", "No such webhook",
+		"There is no webhook with this id.", "没有该 id 对应的 webhook。", 0},
+	{webhook.ErrDeliveryNotFound, http.StatusNotFound, "delivery_not_found", "No such delivery",
+		"The webhook has no delivery with this id; deliveries are kept 14 days.", "该 webhook 没有此 id 对应的投递记录；投递记录保留 14 天。", 0},
+	{webhook.ErrDisabled, http.StatusConflict, "webhook_disabled", "Webhook is disabled",
+		"The webhook is disabled, so nothing is sent to it. Enable it with PATCH first.", "该 webhook 已停用，不会发送任何内容，请先用 PATCH 启用。", 0},
+	{netguard.ErrURL, http.StatusBadRequest, "invalid_webhook_url", "Invalid webhook URL",
+		"Write an https URL without user name and fragment, for example https://hooks.example.com/suitesign.",
+		"请填写不含用户名和 # 片段的 https URL，例如 https://hooks.example.com/suitesign。", 0},
+	{netguard.ErrForbidden, http.StatusBadRequest, "webhook_url_forbidden", "Webhook URL not allowed",
+		"The URL leads to an address or port that is not called, or in plain http. The operator can allow a network (outbound.allow).",
+		"该 URL 指向不允许访问的地址或端口，或使用了明文 http。运维人员可通过 outbound.allow 放行指定网段。", 0},
 	{apikey.ErrNotFound, http.StatusNotFound, "api_key_not_found", "No such API key",
 		"There is no API key with this id.", "没有该 id 对应的 API key。", 0},
 	{apikey.ErrExpired, http.StatusBadRequest, "invalid_request", "Invalid request",
@@ -86,6 +100,8 @@ var adminProblems = []row{
 	{idempotency.ErrReused, http.StatusUnprocessableEntity, "idempotency_key_reused", "Idempotency-Key used before",
 		"Another request was sent with this Idempotency-Key. Each request needs one of its own; only a repetition has the same.",
 		"该 Idempotency-Key 已用于另一个请求。每个请求须使用各自的 Idempotency-Key，只有重发同一请求时才可重复使用。", 0},
+	{webhook.ErrVersion, http.StatusPreconditionFailed, "version_conflict", "Changed meanwhile",
+		"The thing has changed since you read it. Read it again and repeat the change.", "读取之后内容已被修改，请重新读取后再修改。", 0},
 	{ticket.ErrNoAuthorization, http.StatusConflict, "authorization_missing", "No authorization in force",
 		"There is no authorization to fetch credentials with; the corp has to install the suite again.",
 		"没有可用的授权，无法获取凭证，需要企业重新安装应用。", 0},
@@ -124,7 +140,7 @@ func inWords(r *http.Request, err error) error {
 	if errors.Is(err, apikey.ErrExpired) {
 		return fieldFault([]FieldError{{Pointer: "/expires_at", Detail: say(language, "must be a time to come", "须为将来的时间")}})
 	}
-	return err
+	return ofWebhook(err, language)
 }
 
 // placeOf is where a text stands that the tenant room refuses.

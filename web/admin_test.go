@@ -169,6 +169,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	t.Cleanup(nowhere.Close)
 	a := newAdmin(t, func(api *web.API) {
 		api.Suites.Pool, api.Tenants.Pool, api.Gate.Store.Pool, api.Reports.Pool, api.Audit.Pool = nowhere, nowhere, nowhere, nowhere, nowhere
+		api.Webhooks.Pool = nowhere
 	})
 	calls := operations(t)
 	for _, call := range calls {

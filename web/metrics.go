@@ -29,6 +29,7 @@ type Metrics struct {
 	late       prometheus.Histogram     // seconds
 	calls      *prometheus.CounterVec   // api, code
 	callTimes  *prometheus.HistogramVec // api
+	webhooks   *prometheus.HistogramVec // outcome
 }
 
 // requestBuckets reach from a signature out of memory to the longest wait for the platform.
@@ -71,8 +72,12 @@ func NewMetrics() *Metrics {
 			Name: "suitesign_wecom_call_duration_seconds", Help: "Time of a call to the platform, by API.",
 			Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2, 4},
 		}, []string{"api"}),
+		webhooks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "suitesign_webhook_attempt_duration_seconds", Help: "Time of a call to a webhook, by outcome.",
+			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}, []string{"outcome"}),
 	}
-	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.reports, m.refreshes, m.fetches, m.late, m.calls, m.callTimes,
+	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.reports, m.refreshes, m.fetches, m.late, m.calls, m.callTimes, m.webhooks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m
 }
@@ -99,6 +104,12 @@ func (m *Metrics) ObserveFetch(kind ticket.Kind, outcome ticket.Outcome, class w
 
 // ObserveLate tells how long after it was due a tenant was claimed; it fits ticket.Metrics.Late.
 func (m *Metrics) ObserveLate(by time.Duration) { m.late.Observe(by.Seconds()) }
+
+// ObserveWebhook counts one call to a webhook by its outcome: delivered, retry,
+// failed or disabled.
+func (m *Metrics) ObserveWebhook(outcome string, d time.Duration) {
+	m.webhooks.WithLabelValues(outcome).Observe(d.Seconds())
+}
 
 // ObserveCallback counts one callback of the platform by its outcome: a word, never an id.
 func (m *Metrics) ObserveCallback(door, outcome string) {

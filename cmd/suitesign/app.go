@@ -109,6 +109,10 @@ func (a *app) beat(h *house) {
 			_, err := h.reports.Prune(ctx)
 			return err
 		}},
+		{"prune events", 10 * time.Minute, func(ctx context.Context) error {
+			_, err := audit.PruneOutbox(ctx, a.pools.working)
+			return err
+		}},
 	})
 	if a.config.Worker {
 		a.work = startHeartbeat(a.log, []job{
@@ -119,6 +123,10 @@ func (a *app) beat(h *house) {
 			}},
 			{"tickets", time.Second, func(ctx context.Context) error {
 				_, err := h.refresher.RunOnce(ctx)
+				return err
+			}},
+			{"webhooks", time.Second, func(ctx context.Context) error {
+				_, err := h.deliverer.RunOnce(ctx)
 				return err
 			}},
 		})
@@ -164,6 +172,7 @@ func (a *app) stop() {
 	h := a.house.Load()
 	if h != nil {
 		h.refresher.Wait()
+		h.deliverer.Wait()
 	}
 	if a.watch != nil {
 		a.watch.Stop(0)
@@ -208,7 +217,7 @@ func (a *app) warnings(ctx context.Context) []string {
 	if h == nil {
 		return nil
 	}
-	all := h.warnOfSuites(ctx)
+	all := append(h.warnOfSuites(ctx), h.warnOfWebhooks(ctx)...)
 	if a.config.Demo == nil {
 		all = append(all, web.WarnWithoutStandby(a.pools.serving)(ctx)...)
 	}

@@ -45,6 +45,8 @@ type Config struct {
 	Drain   DrainConfig   `yaml:"drain" envPrefix:"DRAIN_"`
 	Audit   AuditConfig   `yaml:"audit" envPrefix:"AUDIT_"`
 
+	Outbound OutboundConfig `yaml:"outbound" envPrefix:"OUTBOUND_"`
+
 	// Demo is set by the command demo only: it allows *.localhost as a trusted domain.
 	Demo *demoSettings `yaml:"-"`
 }
@@ -90,6 +92,13 @@ type RefreshConfig struct {
 	// IdleAfter is how long no page must have asked for a tenant until it is
 	// refreshed on the next request only. 0 switches that off.
 	IdleAfter time.Duration `yaml:"idle_after" env:"IDLE_AFTER"`
+}
+
+// OutboundConfig is about calls to addresses that admins and corps choose.
+type OutboundConfig struct {
+	// Allow are networks that may be called although they are not public, in plain
+	// http and on any port, too.
+	Allow []string `yaml:"allow" env:"ALLOW"`
 }
 
 // DrainConfig is the timing of an ordered stop.

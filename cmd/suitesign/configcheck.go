@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/audit"
+	"suitesign/netguard"
 	"suitesign/secret"
 	"suitesign/web/apikey"
 	"suitesign/wecom"
@@ -51,6 +52,11 @@ func (c *Config) check(found *faults) {
 	for _, p := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(p); err != nil {
 			found.add("SUITESIGN_TRUSTED_PROXIES: %q is not a network like 10.0.0.0/8 or 192.0.2.7/32", p)
+		}
+	}
+	for _, n := range c.Outbound.Allow {
+		if _, err := netguard.ParsePrefixes([]string{n}); err != nil {
+			found.add("SUITESIGN_OUTBOUND_ALLOW: %s", err)
 		}
 	}
 	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {

@@ -22,6 +22,7 @@ import (
 	"suitesign/web/demo"
 	"suitesign/web/demo/debug"
 	"suitesign/web/idempotency"
+	"suitesign/web/webhook"
 	"suitesign/wecom"
 )
 
@@ -37,9 +38,12 @@ type house struct {
 	reports     *pagereport.Desk
 	idempotency *idempotency.Store
 	gate        *apikey.Gate
+	webhooks    *webhook.Store
+	deliverer   *webhook.Deliverer
 	log         *slog.Logger
 
-	warnOfSuites func(context.Context) []string
+	warnOfSuites   func(context.Context) []string
+	warnOfWebhooks func(context.Context) []string
 }
 
 // wire makes the rooms and tells them of each other, bottom up.
@@ -79,6 +83,9 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	}
 	reader := &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: ring}, Directory: directory}
 	h.reports = &pagereport.Desk{Pool: serving, Known: reader, Tickets: refresher, Observe: a.metrics.ObservePageReport, Log: a.log}
+	if err := a.wireWebhooks(h, ring); err != nil {
+		return nil, err
+	}
 	a.metrics.WatchSuites(suites)
 	a.metrics.WatchDirectory(directory.Stats)
 	a.metrics.WatchPool("serving", serving.Stat)
@@ -95,7 +102,8 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 			Audit: &audit.Log{Pool: serving},
 			Known: reader, Reports: h.reports,
 			Idempotency: h.idempotency,
-			Demo:        c.Demo != nil,
+			Webhooks:    h.webhooks, WebhookTests: &webhook.Deliverer{Store: h.webhooks, Log: a.log},
+			Demo: c.Demo != nil,
 		},
 		DemoPage: demoPage,
 		Log:      a.log, Metrics: a.metrics, Health: a.health,
