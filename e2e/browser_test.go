@@ -219,6 +219,9 @@ func TestTheSDKRegistersAndCalls(t *testing.T) {
 			case tt.wechat:
 				b.want("agent-registration", "idle") // WeChat has no app identity
 				b.want("flow-context", "failed")
+				if text := b.text("flow-context"); !strings.Contains(text, "→ ") || !strings.Contains(text, "WeCom ≥ 3.0.24") {
+					t.Errorf("getContext in WeChat: %q, want what it needs", text)
+				}
 			case tt.agent == weComOld:
 				b.want("agent-registration", "ok")
 				b.want("flow-context", "failed") // getContext came with WeCom 3.0.24

@@ -116,7 +116,7 @@ async function toolbar () {
     entry = (await ww.getContext()).entry
     step('context', 'ok', 'entry = ' + entry)
   } catch (error) {
-    step('context', 'failed', describe(error))
+    step('context', 'failed', describe(error, known('getContext')))
     return
   }
   const name = ['getCurExternalContact', 'getCurExternalChat'].find(api => opensFrom(api, entry))
@@ -130,13 +130,12 @@ async function toolbar () {
     const contact = await ww[name]()
     step('contact', 'ok', JSON.stringify(contact, null, 1))
   } catch (error) {
-    step('contact', 'failed', describe(error))
+    step('contact', 'failed', describe(error, known(name)))
   }
 }
 
-function opensFrom (name, entry) {
-  return catalogue.apis.find(api => api.name === name).entries.some(e => e.entry === entry)
-}
+const known = name => catalogue.apis.find(api => api.name === name)
+const opensFrom = (name, entry) => known(name).entries.some(e => e.entry === entry)
 
 // pageConfig is the server's, with the page's own query parameters before it. What
 // neither knows, suitesign does where the page's host leaves only one tenant.

@@ -114,7 +114,7 @@ function before (version, other) {
 const scheme = /prefers-color-scheme\s*:\s*(dark|light)/
 
 function isDark () {
-  return settings.dark === 'auto' ? nativeMatch('(prefers-color-scheme: dark)').matches : settings.dark === 'dark'
+  return settings.dark === 'auto' ? nativeMatch('(prefers-color-scheme: dark)').matches || /ColorScheme\/Dark/i.test(ownAgent) : settings.dark === 'dark'
 }
 
 function mediaIsDark () {
