@@ -11,9 +11,14 @@
 // Where the platform's behaviour is not known (does a repeated fetch answer with
 // the same ticket?) the simulator has both, see [Rotation].
 //
-// It shares the callback envelope's pure crypto with package wecom and nothing
-// else: what is tested against it is checked against a second reading of the
-// documents, not against itself.
+// It shares the callback envelope's pure crypto with package wecom, and the
+// catalogue of JS APIs, which is data, with package jsapi; nothing else: what is
+// tested against it is checked against a second reading of the documents, not
+// against itself.
+//
+// For H5 pages it plays the client too: bridge/ is the script that makes a WeCom of
+// an ordinary browser, and below /sim/api/jssdk/ it signs in suitesign's place for
+// who has no suitesign.
 //
 // In a test:
 //
