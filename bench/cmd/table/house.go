@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"suitesign/migrations/pglocal"
+	"suitesign/wecom"
 	"suitesign/wecom/wecomtest"
 )
 
@@ -24,12 +25,15 @@ type house struct {
 	options
 	dir      string // everything that is written
 	database *pglocal.Server
+	db       string // the database of the service
 	sim      *wecomtest.Server
+	platform *platform // the simulator as it is reached
 	simHTTP  *http.Server
 	simURL   string
 
 	public, admin     int // ports of the service, over restarts
 	masterKey, apiKey string
+	callbackKey       wecom.CallbackKey
 }
 
 func newHouse(ctx context.Context, o options) (*house, error) {
@@ -53,7 +57,8 @@ func (h *house) setUp(ctx context.Context) (err error) {
 	if h.database, err = startPostgres(ctx); err != nil {
 		return err
 	}
-	if err := h.database.EnsureDatabase(ctx, "suitesign"); err != nil {
+	h.db = "suitesign"
+	if err := h.database.EnsureDatabase(ctx, h.db); err != nil {
 		return err
 	}
 	if err := h.startSimulator(ctx); err != nil {
@@ -92,20 +97,20 @@ func (h *house) file(name string) string { return filepath.Join(h.dir, name) }
 
 // startPostgres starts a private server from this machine's binaries, installing them where it may.
 func startPostgres(ctx context.Context) (*pglocal.Server, error) {
-	server, err := pglocal.Start(ctx, pglocal.Config{})
+	server, err := pglocal.Start(ctx, pglocal.Config{Durable: true})
 	if !errors.Is(err, pglocal.ErrNoPostgres) {
 		return server, err
 	}
 	if err := pglocal.Install(ctx, os.Stderr); err != nil {
 		return nil, err
 	}
-	return pglocal.Start(ctx, pglocal.Config{})
+	return pglocal.Start(ctx, pglocal.Config{Durable: true})
 }
 
 // startSimulator runs the platform in this process, which has nothing else to do under load.
 func (h *house) startSimulator(ctx context.Context) error {
 	var err error
-	if h.sim, err = wecomtest.NewServer(wecomtest.Config{}); err != nil {
+	if h.sim, err = wecomtest.NewServer(wecomtest.Config{Limits: wecomtest.Limits{Off: true}}); err != nil {
 		return err
 	}
 	var lc net.ListenConfig
@@ -114,7 +119,8 @@ func (h *house) startSimulator(ctx context.Context) error {
 		return err
 	}
 	h.simURL = "http://" + ln.Addr().String()
-	h.simHTTP = &http.Server{Handler: h.sim, ReadHeaderTimeout: 5 * time.Second}
+	h.platform = &platform{next: h.sim}
+	h.simHTTP = &http.Server{Handler: h.platform, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = h.simHTTP.Serve(ln) }() // ends with close
 	return nil
 }
@@ -144,7 +150,7 @@ func local(port int) string { return fmt.Sprintf("http://127.0.0.1:%d", port) }
 // and a quick stop.
 func (h *house) environ(more ...string) []string {
 	return append([]string{
-		"SUITESIGN_DATABASE_URL=" + h.database.URL("suitesign"),
+		"SUITESIGN_DATABASE_URL=" + h.database.URL(h.db),
 		"SUITESIGN_MASTER_KEY=" + h.masterKey,
 		"SUITESIGN_BOOTSTRAP_API_KEY=" + h.apiKey,
 		"SUITESIGN_WECOM_BASE_URL=" + h.simURL,
@@ -159,7 +165,11 @@ func (h *house) environ(more ...string) []string {
 
 // serve starts the service and waits until it is ready.
 func (h *house) serve(ctx context.Context, environ ...string) (*process, error) {
-	p, err := h.start("suitesign", local(h.public), h.environ(environ...), h.file("suitesign"), "serve")
+	return h.serveAs(ctx, "suitesign", environ...)
+}
+
+func (h *house) serveAs(ctx context.Context, name string, environ ...string) (*process, error) {
+	p, err := h.start(name, local(h.public), h.environ(environ...), h.file("suitesign"), "serve")
 	if err != nil {
 		return nil, err
 	}

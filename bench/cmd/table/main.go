@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -18,9 +19,32 @@ type options struct {
 	rounds   int           // of the lines with a target; others have less
 	duration time.Duration // of one run of wrk
 	pin      bool          // the server on CPU 0, wrk on CPU 1
-	only     string        // one of the two parts
+	full     bool          // the sizes of the targets; without it small ones
+	tenants  int           // instead of the sizes of lines with many tenants
+	lasts    time.Duration // instead of the length of the steady state, and of the callbacks
+	parts    []string      // which parts; none: all
 	write    string        // the document whose measured part is replaced
 	profile  string        // where a CPU profile of the loaded service goes
+}
+
+// A part measures some lines of the table. It can be measured alone: ./run.sh NAME.
+type part struct {
+	name    string
+	what    string
+	measure func(*house, context.Context, *table) error
+}
+
+// parts are all of them, in the order of the table.
+var parts = []part{
+	{"signing", "a signature in process, beside a bare signer and other libraries", (*house).signing},
+	{"serving", "signatures over HTTP, beside a bare server", (*house).serving},
+	{"stored", "ready and flat with many tenants stored", (*house).stored},
+	{"counts", "what tests of the product count: calls, queries, who goes first", (*house).counts},
+	{"drain", "many tenants due at once", (*house).drain},
+	{"idle", "the first signature of an idle tenant", (*house).idle},
+	{"steady", "many tenants kept fresh at real lifetimes", (*house).steady},
+	{"callbacks", "callbacks at a rate, and a burst of them", (*house).callbacks},
+	{"scale", "the schedule and the budgets of millions, in virtual time", (*house).scale},
 }
 
 func main() {
@@ -28,10 +52,14 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of the lines that have a target")
 	flag.DurationVar(&o.duration, "d", 5*time.Second, "length of one run of wrk")
 	flag.BoolVar(&o.pin, "pin", false, "pin the server to CPU 0 and wrk to CPU 1, with taskset")
-	flag.StringVar(&o.only, "only", "", "measure only signing, or only serving")
+	flag.BoolVar(&o.full, "full", false, "the large lines in the size of their targets: some hours")
+	flag.IntVar(&o.tenants, "tenants", 0, "the large lines with so many tenants")
+	flag.DurationVar(&o.lasts, "for", 0, "the steady state, and the callbacks, for so long")
 	flag.StringVar(&o.write, "write", "", "also replace the measured part of this document")
-	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the service under load to this file, and nothing else")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile to this file: of the service under load, and nothing else; with drain, of one replica")
+	flag.Usage = usage
 	flag.Parse()
+	o.parts = flag.Args()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, o)
@@ -43,6 +71,32 @@ func main() {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func usage() {
+	out := flag.CommandLine.Output()
+	fmt.Fprintln(out, "run.sh [flags] [part …]\n\nParts; without one all of them:")
+	for _, p := range parts {
+		fmt.Fprintf(out, "  %-10s %s\n", p.name, p.what)
+	}
+	fmt.Fprintln(out, "\nFlags:")
+	flag.PrintDefaults()
+}
+
+// chosen are the parts that the command line names.
+func (o options) chosen() ([]part, error) {
+	if len(o.parts) == 0 {
+		return parts, nil
+	}
+	var out []part
+	for _, name := range o.parts {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no part %q; -h lists them", name)
+		}
+		out = append(out, parts[i])
+	}
+	return out, nil
 }
 
 func run(ctx context.Context, o options) error {
@@ -60,25 +114,26 @@ func run(ctx context.Context, o options) error {
 	if o.rounds < 1 || o.duration < time.Second || o.duration%time.Second != 0 {
 		return errors.New("-rounds is at least 1, -d whole seconds")
 	}
+	if o.tenants < 0 || o.lasts < 0 || o.lasts%time.Second != 0 {
+		return errors.New("-tenants is not below 0, -for whole seconds")
+	}
+	chosen, err := o.chosen()
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	h, err := newHouse(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer h.close(ctx)
-	if o.profile != "" {
+	if o.profile != "" && len(o.parts) == 0 {
 		return h.profileLoad(ctx, o.profile)
 	}
 	var t table
-	for _, part := range []struct {
-		name    string
-		measure func(context.Context, *table) error
-	}{{"signing", h.signing}, {"serving", h.serving}} {
-		if o.only != "" && o.only != part.name {
-			continue
-		}
-		if err := part.measure(ctx, &t); err != nil {
-			return err
+	for _, p := range chosen {
+		if err := p.measure(h, ctx, &t); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
 	text := machine(ctx, h) + "\n" + t.markdown()

@@ -25,7 +25,7 @@ func (h *house) signing(ctx context.Context, t *table) error {
 	environ := append(cleanEnvironment(), "SUITESIGN_TEST_DATABASE_URL="+h.database.URL("postgres"))
 	found := map[string]*figures{}
 	for range signRounds {
-		for _, name := range []string{"BareSigner", "Sign", "SignByHost"} { // each by a new process: none runs on what another left
+		for _, name := range []string{"BareSigner", "Sign", "SignByHost", "Silenceper", "Workwx"} { // each by a new process: none runs on what another left
 			args := []string{"-test.run=^$", "-test.bench=^Benchmark" + name + "$", "-test.benchtime=0.3s"}
 			cmd := exec.CommandContext(ctx, h.file("bench.test"), args...) //nolint:gosec // our own binary
 			cmd.Env, cmd.Stderr = environ, os.Stderr
@@ -39,8 +39,9 @@ func (h *house) signing(ctx context.Context, t *table) error {
 		}
 	}
 	bare, sign, byHost := found["BenchmarkBareSigner"], found["BenchmarkSign"], found["BenchmarkSignByHost"]
-	if bare == nil || sign == nil || byHost == nil {
-		return fmt.Errorf("the benchmarks told of %d, want three", len(found))
+	silenceper, workwx := found["BenchmarkSilenceper"], found["BenchmarkWorkwx"]
+	if bare == nil || sign == nil || byHost == nil || silenceper == nil || workwx == nil {
+		return fmt.Errorf("the benchmarks told of %d, want five", len(found))
 	}
 	ratio := compare(sign.nanos, bare.nanos)
 	t.judged("`Signer.Sign`, ten hot tenants, beside a bare signer", fmt.Sprintf("%.0f ns : %.0f ns = %s", median(sign.nanos), median(bare.nanos), ratio), "≤ 2.5", ratio.of <= 2.5)
@@ -48,6 +49,9 @@ func (h *house) signing(ctx context.Context, t *table) error {
 	t.judged("its queries", fmt.Sprintf("%g", sign.query), "0", sign.query == 0)
 	t.told("the same where the page's host alone names the tenant", fmt.Sprintf("%.0f ns = %s, %.0f allocations, %g queries",
 		median(byHost.nanos), compare(byHost.nanos, bare.nanos), byHost.allocations, byHost.query))
+	faster := compare(silenceper.nanos, sign.nanos)
+	t.judged("faster than `silenceper/wechat/v2` v2.1.14 from a warm cache, which checks no host", fmt.Sprintf("%.0f ns, %.0f allocations: %s times", median(silenceper.nanos), silenceper.allocations, faster), "≥ 5", faster.of >= 5)
+	t.told("beside `xen0n/go-workwx` v1.7.0, which only holds the ticket, with the bare signer around it", fmt.Sprintf("%.0f ns, %.0f allocations: %s times", median(workwx.nanos), workwx.allocations, compare(workwx.nanos, sign.nanos)))
 	return nil
 }
 

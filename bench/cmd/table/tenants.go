@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"suitesign/secret"
 	"suitesign/wecom"
 	"suitesign/wecom/wecomtest"
 )
@@ -49,15 +50,18 @@ func (h *house) writeScripts() error {
 
 // addSuite tells both sides of a suite that trusts the pages' domain.
 func (h *house) addSuite(ctx context.Context) error {
-	secret, token, key := hex.EncodeToString(random(20)), hex.EncodeToString(random(12)), hex.EncodeToString(random(22))[:43]
+	suiteSecret, token, key := hex.EncodeToString(random(20)), hex.EncodeToString(random(12)), hex.EncodeToString(random(22))[:43]
 	err := h.call(ctx, http.MethodPost, local(h.admin)+"/v1/suites", map[string]any{
-		"suite_id": suiteID, "kind": "third_party", "name": "bench", "suite_secret": secret, "callback_token": token, "encoding_aes_key": key,
+		"suite_id": suiteID, "kind": "third_party", "name": "bench", "suite_secret": suiteSecret, "callback_token": token, "encoding_aes_key": key,
 	}, nil)
 	if err != nil {
 		return err
 	}
+	if h.callbackKey, err = wecom.ParseCallbackKey(secret.New(token), secret.New(key)); err != nil {
+		return err
+	}
 	if _, err := h.sim.PutSuite(wecomtest.Suite{
-		SuiteID: suiteID, Kind: wecomtest.ThirdParty, Name: "bench", Secret: secret, Token: token, EncodingAESKey: key,
+		SuiteID: suiteID, Kind: wecomtest.ThirdParty, Name: "bench", Secret: suiteSecret, Token: token, EncodingAESKey: key,
 		CallbackURL: local(h.public) + "/callback/" + string(suiteID),
 	}); err != nil {
 		return err
