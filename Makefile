@@ -95,8 +95,12 @@ drift: ## Fail where generated code is not what its source generates
 	git diff --exit-code -- web/api
 
 .PHONY: bench
-bench: build ## The benchmarks, with a table
+bench: build ## The benchmarks, with a table; some twenty minutes
 	@cd bench && ./run.sh
+
+.PHONY: bench-full
+bench-full: build ## The same in the size of their targets: two hours or more
+	@cd bench && ./run.sh -full
 
 .PHONY: clean
 clean: ## Remove what was built (not the demo's data under .suitesign)

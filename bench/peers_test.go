@@ -27,7 +27,7 @@ func silencepers(tb testing.TB) []*jsapi.Js {
 		corp, agent := string(corpOf(i)), "1000002"
 		for key, value := range map[string]string{
 			fmt.Sprintf("%s_access_token_%s_%s", credential.CacheKeyWorkPrefix, corp, agent): "token",
-			fmt.Sprintf("%s_corp_jsapi_ticket_%s", credential.CacheKeyWorkPrefix, corp):       ticketOf(i),
+			fmt.Sprintf("%s_corp_jsapi_ticket_%s", credential.CacheKeyWorkPrefix, corp):      ticketOf(i),
 		} {
 			if err := warm.Set(key, value, time.Hour); err != nil {
 				tb.Fatal(err)

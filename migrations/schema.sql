@@ -136,7 +136,7 @@ CREATE TABLE budgets (
     key text NOT NULL COLLATE pg_catalog."C",
     tat timestamp with time zone NOT NULL
 )
-WITH (fillfactor='50');
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.05');
 
 CREATE TABLE callback_counts (
     suite_id text NOT NULL COLLATE pg_catalog."C",
@@ -198,7 +198,7 @@ CREATE TABLE credentials (
     previous_expires_at timestamp with time zone,
     CONSTRAINT credentials_kind_is_known CHECK ((kind = ANY (ARRAY['access_token'::text, 'jsapi_ticket'::text, 'agent_config'::text])))
 )
-WITH (fillfactor='70');
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.05');
 
 CREATE TABLE exchanges (
     id uuid NOT NULL,
@@ -288,7 +288,7 @@ CREATE TABLE refreshes (
     refetch_after timestamp with time zone,
     CONSTRAINT refreshes_refetch_is_a_ticket CHECK ((refetch = ANY (ARRAY[''::text, 'jsapi_ticket'::text, 'agent_config'::text])))
 )
-WITH (fillfactor='70');
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.05');
 
 CREATE TABLE suite_domains (
     suite_id text NOT NULL COLLATE pg_catalog."C",

@@ -76,6 +76,15 @@ type credential struct {
 	ErrorAt     *time.Time
 }
 
+// maxClaim is how many tenants one claim takes at most. It stands in the statement
+// as a number, for the planner: of limits that are parameters it believes that they
+// let a tenth of what is due pass, and so it would read whole tables to look up a
+// hundred rows, the more of them the more is due.
+const (
+	maxClaim     = 128
+	maxClaimText = "128"
+)
+
 // A claim is one statement. It
 //
 //   - finds the suites that have something due and takes from each its share, so
@@ -140,7 +149,7 @@ failed AS MATERIALIZED (
 	FROM (SELECT *, row_number() OVER (ORDER BY NOT paid, turn, due_at) AS place FROM failed_due) l, room
 	WHERE l.place <= LEAST($11::int, LEAST(room.n, $12::int) - (SELECT count(*) FROM fresh)) OR l.paid AND l.place <= LEAST($11::int, LEAST(room.whole, $12::int) - (SELECT count(*) FROM fresh))
 ),
-due AS MATERIALIZED (SELECT * FROM fresh UNION ALL SELECT * FROM failed),`
+due AS MATERIALIZED (SELECT * FROM (SELECT * FROM fresh UNION ALL SELECT * FROM failed) AS d LIMIT ` + maxClaimText + `),`
 
 	// $10 the tenant, $11 how long after the last attempt a request may start one
 	claimDemanded = `
@@ -218,7 +227,7 @@ put_off AS (
 	FROM due d WHERE r.tenant_id = d.tenant_id AND NOT EXISTS (SELECT FROM allowed a WHERE a.tenant_id = d.tenant_id)
 )
 SELECT d.tenant_id, d.corp_id, LEAST(d.due_at, now()), now(), l.suite_id, s.kind, t.status, t.health, t.last_error,
-	COALESCE(t.last_errcode, 0), EXISTS (SELECT FROM agents g WHERE g.tenant_id = t.id), l.forced, l.refetch, l.failures, l.parked_reason,
+	COALESCE(t.last_errcode, 0), COALESCE((SELECT true FROM agents g WHERE g.tenant_id = t.id LIMIT 1), false), l.forced, l.refetch, l.failures, l.parked_reason,
 	COALESCE(k.blocked_until > now(), false),
 	EXISTS (SELECT FROM budgets b WHERE b.scope = '` + scopeSecret + `' AND b.key = $6 AND b.tat > now() + $8::interval),
 	c.kind, CASE WHEN c.kind = 'access_token' THEN c.value_sealed END, c.fingerprint, c.generation,
@@ -228,7 +237,8 @@ LEFT JOIN leased l USING (tenant_id)
 LEFT JOIN tenants t ON t.id = l.tenant_id
 LEFT JOIN suites s ON s.suite_id = l.suite_id
 LEFT JOIN suite_tokens k ON k.suite_id = l.suite_id
-LEFT JOIN credentials c ON c.tenant_id = l.tenant_id
+-- The limits keep the planner from reading these tables whole.
+LEFT JOIN LATERAL (SELECT * FROM credentials c WHERE c.tenant_id = l.tenant_id ORDER BY c.kind LIMIT 8) c ON true
 ORDER BY d.due_at, d.tenant_id`
 
 	claimDueSQL      = claimCells + claimDue + claimCost + claimLease
@@ -239,7 +249,7 @@ ORDER BY d.due_at, d.tenant_id`
 // attempt failed, and no more than atAll. putOff is how many were due but over
 // their budget.
 func (s *store) claimDue(ctx context.Context, fresh, failed, atAll int) (leased []*lease, putOff int, err error) {
-	leased, putOff, err = s.claim(ctx, claimDueSQL, false, fresh, failed, atAll)
+	leased, putOff, err = s.claim(ctx, claimDueSQL, false, min(fresh, maxClaim), min(failed, maxClaim), min(atAll, maxClaim))
 	if err != nil {
 		return nil, 0, fmt.Errorf("claim due tenants: %w", err)
 	}

@@ -152,7 +152,7 @@ func (t *turn) lanes() (fresh, failed, atAll, looked int) {
 	if t.failedDone {
 		failed = 0
 	}
-	return fresh, failed, atAll, t.looked
+	return min(fresh, maxClaim), min(failed, maxClaim), min(atAll, maxClaim), t.looked
 }
 
 // done notes that lanes brought less than they could: they are empty until

@@ -36,6 +36,10 @@ func (h *house) drain(ctx context.Context, t *table) error {
 	if err != nil {
 		return err
 	}
+	beside, err := othersCPU(ctx, pool)
+	if err != nil {
+		return err
+	}
 	say("draining %d tenants with %d replicas", n, drainReplicas)
 	began := time.Now()
 	replicas, err := h.replicas(ctx, drainReplicas, append([]string{"SUITESIGN_PPROF=true"}, unpaced...)...)
@@ -57,6 +61,10 @@ func (h *house) drain(ctx context.Context, t *table) error {
 		return err
 	}
 	took := time.Since(began)
+	besideAfter, err := othersCPU(ctx, pool)
+	if err != nil {
+		return err
+	}
 	after, err := transactions(ctx, pool)
 	if err != nil {
 		return err
@@ -71,6 +79,7 @@ func (h *house) drain(ctx context.Context, t *table) error {
 	t.judged("its transactions for a tenant", fmt.Sprintf("**%.2f**", trips), fmt.Sprintf("≤ %.0f", drainTrips), trips <= drainTrips)
 	perTenant := end.cpu / time.Duration(n)
 	t.judged("its CPU for a tenant, both replicas", fmt.Sprintf("**%.2f ms**", perTenant.Seconds()*1e3), "≤ 1 ms", perTenant <= drainCPU)
+	t.told("beside it, for a tenant: PostgreSQL, the simulator", besideAfter.since(beside, n))
 	t.judged("memory (RSS) of a replica, half way and at the end", fmt.Sprintf("%d MiB, %d MiB", half.rss/mebibyte, end.rss/mebibyte), "flat (+ 10 %)",
 		float64(end.rss) <= 1.1*float64(half.rss))
 	return nil

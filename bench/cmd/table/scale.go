@@ -25,9 +25,12 @@ func (h *house) scale(ctx context.Context, t *table) error {
 		if !ok {
 			continue
 		}
-		cells := strings.Split(strings.TrimSpace(text), " | ")
+		cells := strings.Split(text, "|")
 		if len(cells) != 4 {
 			return fmt.Errorf("the simulation told %q", text)
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
 		}
 		if cells[2] == "" {
 			t.told(cells[0], cells[1])

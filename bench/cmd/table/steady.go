@@ -10,6 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// steadyRate is how many of 800,000 active tenants are due in a second.
+const steadyRate = 150
+
 // steady keeps many tenants fresh at real lifetimes, their expiries spread evenly,
 // and tells what that costs: the service, and the tables.
 func (h *house) steady(ctx context.Context, t *table) error {
@@ -20,7 +23,14 @@ func (h *house) steady(ctx context.Context, t *table) error {
 		return err
 	}
 	defer pool.Close()
-	spread := func(i int) time.Duration { return time.Duration(int64(i) * int64(85*time.Minute) / int64(active)) }
+	// Spread over a cycle, or, where they are few, so that as many are due a second as of
+	// a million in the full size.
+	over := min(85*time.Minute, time.Duration(active)*time.Second/steadyRate)
+	// Neighbours in the table are not due one after the other: a day of jitter has seen to that.
+	const prime = 7919
+	spread := func(i int) time.Duration {
+		return time.Duration(int64(i) * prime % int64(active) * int64(over) / int64(active))
+	}
 	err = h.fill(ctx, pool, stock{
 		tenants: n, platform: true,
 		left: func(i int) (time.Duration, bool) { return spread(i) + 35*time.Minute, i < active },
@@ -78,7 +88,7 @@ func (h *house) steady(ctx context.Context, t *table) error {
 		return err
 	}
 	line := fmt.Sprintf("steady state, %d tenants, %d of them active, %s", n, active, lasts)
-	t.judged(line+": tickets that ended before they were replaced", fmt.Sprintf("%d; %.0f refreshes a second, the latest %d s late", dead, float64(refreshed)/took.Seconds(), late), "0", dead == 0)
+	t.judged(line+": tickets that ended before they were replaced", fmt.Sprintf("%d; %.1f refreshes a second, the latest %d s late", dead, float64(refreshed)/took.Seconds(), late), "0", dead == 0)
 	t.told("its CPU", fmt.Sprintf("%.1f %% of one, %.2f ms a refresh", 100*(cpuAfter-cpu).Seconds()/took.Seconds(), 1e3*(cpuAfter-cpu).Seconds()/float64(max(refreshed, 1))))
 	t.told("its memory (RSS), and the most it ever was", fmt.Sprintf("%d MiB, %d MiB", rss/mebibyte, peak/mebibyte))
 	t.told("its transactions", fmt.Sprintf("%.0f a second, %.2f a refresh", float64(tripsAfter-trips)/took.Seconds(), float64(tripsAfter-trips)/float64(max(refreshed, 1))))
