@@ -85,12 +85,12 @@ const horizon = 4 * 3600
 func newVirtual(l ticket.Limits, addresses, tenants int) *virtual {
 	cells := ticket.Cells(l)
 	w := &virtual{minute: cells["ip_minute"], hour: cells["ip_hour"], tats: make([][2]time.Time, addresses),
-		due: make([]int32, horizon), next: make([]int32, tenants), expires: make([]int32, tenants), jitter: rand.New(rand.NewPCG(1, 2))} //nolint:gosec // a simulation that can be repeated
+		due: make([]int32, horizon), next: make([]int32, tenants), expires: make([]int32, tenants), jitter: rand.New(rand.NewPCG(1, 2))}
 	for i := range w.due {
 		w.due[i] = -1
 	}
 	for i := range tenants {
-		w.push(0, int32(i)) //nolint:gosec // some millions
+		w.push(0, int32(i))
 	}
 	return w
 }
@@ -186,7 +186,7 @@ func (w *virtual) serve(tenant int32, dueAt int, s *stretch) {
 	}
 	now := epoch.Add(time.Duration(w.now) * time.Second)
 	expires := now.Add(2 * time.Hour)
-	w.expires[tenant] = int32(w.now + 2*3600) //nolint:gosec // a day has fewer
+	w.expires[tenant] = int32(w.now + 2*3600)
 	w.push(int(ticket.NextAfterSuccess(now, expires, w.jitter.Float64()).Sub(epoch)/time.Second), tenant)
 }
 
