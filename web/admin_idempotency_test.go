@@ -150,3 +150,19 @@ func TestFaultsAreNotRemembered(t *testing.T) {
 		a.call("DELETE", "/v1/suites/ours", nil).want(204)
 	}
 }
+
+// A bound key's answers are kept like any other's, beside what it is bound to.
+func TestABoundKeyRepeats(t *testing.T) {
+	t.Parallel()
+	w := newBoundWorld(t)
+	ask := func(auth []string) *answer {
+		return w.call("POST", "/v1/explain", object{"url": "https://h5.example.com/"}, append([]string{named, "k1"}, auth...)...).want(200)
+	}
+	first, again := ask(w.ofSuite), ask(w.ofSuite)
+	if !bytes.Equal(first.body, again.body) || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("repeated: %v %s\nfirst: %s", again.header, again.body, first.body)
+	}
+	if other := ask(w.ofTenant); other.header.Get("Idempotency-Replayed") != "" {
+		t.Error("another key is answered with what this one was")
+	}
+}
