@@ -27,6 +27,8 @@ const (
 	TenantAliasDelete Action = "tenant_alias.delete"
 
 	CredentialsRefresh Action = "credentials.refresh"
+	AccessTokenRead    Action = "access_token.read" // handed out to a back end
+	AccessTokenRefuse  Action = "access_token.refuse"
 	EventRetry         Action = "event.retry"
 
 	WebhookCreate Action = "webhook.create"

@@ -123,3 +123,32 @@ func TestGrantsComeBack(t *testing.T) {
 		t.Errorf("after Up: %v, %v", refusal, err)
 	}
 }
+
+// A new table cannot forget: what names a suite or a tenant has a policy.
+func TestEveryTableOfASuiteOrTenantHasAPolicy(t *testing.T) {
+	t.Parallel()
+	const q = `
+SELECT DISTINCT c.relname::text, c.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd = '*')
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
+	AND (a.attname IN ('suite_id', 'suite_ids', 'tenant_id', 'tenant_ids') OR c.relname = 'tenants')`
+	rows, err := connect(t, pgtest.URL(t)).Query(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var table string
+	var held bool
+	tables := 0
+	_, err = pgx.ForEachRow(rows, []any{&table, &held}, func() error {
+		if tables++; !held {
+			t.Errorf(`%[1]s names a suite or a tenant and has no policy. In its migration, with those of *_row_security.up.sql as examples:
+	ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY;
+	CREATE POLICY %[1]s_bound ON %[1]s USING (reaches_all() OR …);
+or USING (reaches_all()) alone where bound API keys have no business with it`, table)
+		}
+		return nil
+	})
+	if err != nil || tables < 17 {
+		t.Errorf("%d tables name a suite or tenant, %v; so this shows nothing", tables, err)
+	}
+}

@@ -286,7 +286,8 @@ CREATE TABLE refreshes (
     used_at timestamp with time zone DEFAULT now() NOT NULL,
     refetch text DEFAULT ''::text NOT NULL,
     refetch_after timestamp with time zone,
-    CONSTRAINT refreshes_refetch_is_a_ticket CHECK ((refetch = ANY (ARRAY[''::text, 'jsapi_ticket'::text, 'agent_config'::text])))
+    refused_after timestamp with time zone,
+    CONSTRAINT refreshes_refetch_is_a_kind CHECK ((refetch = ANY (ARRAY[''::text, 'jsapi_ticket'::text, 'agent_config'::text, 'access_token'::text])))
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.05');
 

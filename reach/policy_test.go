@@ -29,30 +29,6 @@ func collect(t *testing.T, ctx context.Context, db reach.DB, sql string, args ..
 	return out
 }
 
-// A new table cannot forget: what names a suite or a tenant has a policy.
-func TestEveryTableOfASuiteOrTenantHasAPolicy(t *testing.T) {
-	t.Parallel()
-	_, pool := world(t)
-	const q = `
-SELECT DISTINCT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped
-	AND (a.attname IN ('suite_id', 'suite_ids', 'tenant_id', 'tenant_ids') OR c.relname = 'tenants')`
-	owned := collect(t, t.Context(), pool, q)
-	if len(owned) < 17 {
-		t.Fatalf("only %v name a suite or tenant, so this shows nothing", owned)
-	}
-	const held = ` AND c.relrowsecurity AND EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polcmd = '*')`
-	protected := collect(t, t.Context(), pool, q+held)
-	for _, table := range owned {
-		if !slices.Contains(protected, table) {
-			t.Errorf(`%[1]s names a suite or a tenant and has no policy. In its migration, with the ones in migrations/*_row_security.up.sql as examples:
-	ALTER TABLE %[1]s ENABLE ROW LEVEL SECURITY;
-	CREATE POLICY %[1]s_bound ON %[1]s USING (reaches_all() OR …);
-or USING (reaches_all()) alone where bound keys have no business with it; and a row of it in world of this package`, table)
-		}
-	}
-}
-
 // belongs tells how many rows of a table a bound key of each kind is to see.
 var belongs = map[string]struct{ suite, tenant int }{ // bound to ours; bound to first
 	"suites": {1, 1}, "suite_domains": {1, 1}, // what concerns each tenant of the suite

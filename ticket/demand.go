@@ -28,8 +28,24 @@ const (
 // bounded, the attempt goes on without them. At most one attempt in 5 s is made
 // for one tenant. ErrNone.
 func (r *Refresher) Demand(ctx context.Context, id uuid.UUID) error {
+	return r.demandFor(ctx, destination{id: id})
+}
+
+// DemandToken is Demand for the tenant's access_token: a back end asks, and none
+// lives, or the one that does was refused. ErrNone.
+func (r *Refresher) DemandToken(ctx context.Context, id uuid.UUID) error {
+	return r.demandFor(ctx, destination{id: id, token: true})
+}
+
+// destination is what a flight is for: a tenant's tickets, or its access_token.
+type destination struct {
+	id    uuid.UUID
+	token bool
+}
+
+func (r *Refresher) demandFor(ctx context.Context, to destination) error {
 	r.setup()
-	f := r.board(ctx, id)
+	id, f := to.id, r.board(ctx, to)
 	if f == nil {
 		return fmt.Errorf("tenant %s: %w: too many others wait for theirs", id, ErrNone)
 	}
@@ -46,45 +62,46 @@ func (r *Refresher) Demand(ctx context.Context, id uuid.UUID) error {
 }
 
 // board joins the tenant's flight or starts one; nil where too many are under way.
-func (r *Refresher) board(ctx context.Context, id uuid.UUID) *flight {
+func (r *Refresher) board(ctx context.Context, to destination) *flight {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if f := r.flights[id]; f != nil {
+	if f := r.flights[to]; f != nil {
 		return f
 	}
 	if len(r.flights) >= maxDemands {
 		return nil
 	}
 	f := &flight{done: make(chan struct{}), err: ErrNone}
-	r.flights[id] = f
+	r.flights[to] = f
 	ctx = context.WithoutCancel(ctx) // it is not only the first one's
 	r.flying.Go(func() {
 		defer func() {
 			r.mu.Lock()
-			delete(r.flights, id)
+			delete(r.flights, to)
 			r.mu.Unlock()
 			close(f.done)
 		}()
 		ctx, cancel := context.WithTimeout(ctx, demandLimit)
 		defer cancel()
-		f.err = r.demand(ctx, id)
+		f.err = r.demand(ctx, to)
 	})
 	return f
 }
 
 // demand looks, leases, works, and looks again.
-func (r *Refresher) demand(ctx context.Context, id uuid.UUID) error {
+func (r *Refresher) demand(ctx context.Context, to destination) error {
+	id := to.id
 	until := time.Now().Add(or(r.WaitFor, defaultWait))
 	for enrolled := false; ; {
 		s, err := r.store.state(ctx, id)
 		switch {
 		case err != nil:
 			return err
-		case s.complete():
+		case s.complete(to):
 			return nil
 		case s.missing || s.parked != "":
 			if enrolled {
-				return s.answer(id)
+				return s.answer(to)
 			}
 			if _, _, err := r.store.enrol(ctx, oneTenant, id); err != nil { // not to wait for the heartbeat to do so
 				return err
@@ -93,7 +110,7 @@ func (r *Refresher) demand(ctx context.Context, id uuid.UUID) error {
 			continue // look again in any case: the heartbeat may have been faster
 		case s.leased: // somebody is at it
 		case s.attempted:
-			return s.answer(id)
+			return s.answer(to)
 		default:
 			tried, err := r.try(ctx, id)
 			if err != nil {
@@ -103,16 +120,16 @@ func (r *Refresher) demand(ctx context.Context, id uuid.UUID) error {
 				if s, err = r.store.state(ctx, id); err != nil {
 					return err
 				}
-				return s.answer(id)
+				return s.answer(to)
 			}
 		}
 		if time.Now().After(until) {
-			return s.answer(id)
+			return s.answer(to)
 		}
 		select {
 		case <-time.After(lookAgain + rand.N(lookAgain)): //nolint:gosec // a jitter is no secret
 		case <-ctx.Done():
-			return s.answer(id)
+			return s.answer(to)
 		}
 	}
 }
@@ -151,12 +168,16 @@ type state struct {
 	live      map[Kind]bool
 }
 
-func (s state) complete() bool {
+func (s state) complete(to destination) bool {
+	if to.token {
+		return s.live[AccessToken]
+	}
 	return s.live[JSAPITicket] && (s.live[AgentConfig] || !s.hasAgents)
 }
 
-func (s state) answer(id uuid.UUID) error {
-	if s.live[JSAPITicket] || s.live[AgentConfig] {
+func (s state) answer(to destination) error {
+	id := to.id
+	if to.token && s.live[AccessToken] || !to.token && (s.live[JSAPITicket] || s.live[AgentConfig]) {
 		return nil
 	}
 	if s.parked != "" {
@@ -169,11 +190,12 @@ func (s *store) state(ctx context.Context, id uuid.UUID) (state, error) {
 	const q = `
 SELECT r.parked_reason, COALESCE(r.lease_until > now(), false), COALESCE(r.attempted_at > now() - $2::interval, false),
 	EXISTS (SELECT FROM agents g WHERE g.tenant_id = r.tenant_id),
-	ARRAY (SELECT c.kind FROM credentials c WHERE c.tenant_id = r.tenant_id AND c.expires_at > now() AND c.value_sealed IS NOT NULL)
+	ARRAY (SELECT c.kind FROM credentials c WHERE c.tenant_id = r.tenant_id AND c.expires_at > now() AND c.value_sealed IS NOT NULL
+		AND NOT (c.kind = '` + string(AccessToken) + `' AND (r.refetch = c.kind OR c.expires_at <= now() + $3::interval)))
 FROM refreshes r WHERE r.tenant_id = $1`
 	out := state{live: map[Kind]bool{}}
 	var live []Kind
-	err := s.pool.QueryRow(ctx, q, id, demandApart).Scan(&out.parked, &out.leased, &out.attempted, &out.hasAgents, &live)
+	err := s.pool.QueryRow(ctx, q, id, demandApart, tokenMargin).Scan(&out.parked, &out.leased, &out.attempted, &out.hasAgents, &live)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return state{missing: true}, nil
 	}

@@ -74,6 +74,11 @@
 // it refreshed. Last use is remembered roughly, a write for a tenant and hour at
 // most; to lose it costs a refresh at the wrong time, never a page its ticket.
 //
+// Back ends of whoever runs this take the access_token from here ([Source].Token)
+// instead of fetching one of their own, and tell when WeCom refuses it
+// ([Refresher].Refused): by its fingerprint, so that only the one in force is
+// replaced, and bounded as reports of pages are.
+//
 // # Budgets
 //
 // What WeCom allows (budget.go) is kept over replicas and restarts by cells in the

@@ -153,7 +153,7 @@ func (h *house) pass(d time.Duration) {
 	h.clock.Advance(d)
 	for _, q := range []string{
 		`UPDATE refreshes SET due_at = due_at - $1::interval, lease_until = lease_until - $1::interval, attempted_at = attempted_at - $1::interval,
-			used_at = used_at - $1::interval, refetch_after = refetch_after - $1::interval`,
+			used_at = used_at - $1::interval, refetch_after = refetch_after - $1::interval, refused_after = refused_after - $1::interval`,
 		`UPDATE credentials SET expires_at = expires_at - $1::interval, refreshed_at = refreshed_at - $1::interval,
 			next_at = next_at - $1::interval, last_error_at = last_error_at - $1::interval,
 			previous_refreshed_at = previous_refreshed_at - $1::interval, previous_expires_at = previous_expires_at - $1::interval`,

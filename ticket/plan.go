@@ -55,8 +55,11 @@ func (l *lease) plan() (token bool, tickets []Kind) {
 // planRefetch is for a kind that a report asked for: that alone, for that is what
 // was charged. What else is due is claimed again afterwards.
 func (l *lease) planRefetch() (token bool, tickets []Kind) {
-	if !slices.Contains(l.kinds(), l.Refetch) { // the agent is gone
+	switch {
+	case !slices.Contains(l.kinds(), l.Refetch): // the agent is gone
 		return false, nil
+	case l.Refetch == AccessToken:
+		return true, nil
 	}
 	return !l.tokenLives(), []Kind{l.Refetch}
 }

@@ -50,7 +50,7 @@ type Refresher struct {
 	barred   barred
 	backlogs backlogs
 	mu       sync.Mutex
-	flights  map[uuid.UUID]*flight
+	flights  map[destination]*flight
 	lookedAt time.Time // when this process last looked for tenants that changed
 	flying   sync.WaitGroup
 }
@@ -76,7 +76,7 @@ func (r *Refresher) setup() {
 			r.log().ErrorContext(ctx, "credentials not stored", "tenant_id", o.lease.TenantID, "error", err)
 		}}
 		r.gate = newGate(or(r.Slots, defaultSlots))
-		r.flights = map[uuid.UUID]*flight{}
+		r.flights = map[destination]*flight{}
 	})
 }
 

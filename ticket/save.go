@@ -59,7 +59,8 @@ put AS (
 UPDATE refreshes r SET lease_owner = NULL, lease_until = NULL,
 	forced = r.forced AND NOT i.was_forced,
 	refetch = CASE WHEN r.refetch = i.refetched THEN '' ELSE r.refetch END,
-	refetch_after = GREATEST(r.refetch_after, now() + i.refetch_pause),
+	refetch_after = CASE i.refetched WHEN 'access_token' THEN r.refetch_after ELSE GREATEST(r.refetch_after, now() + i.refetch_pause) END,
+	refused_after = CASE i.refetched WHEN 'access_token' THEN GREATEST(r.refused_after, now() + i.refetch_pause) ELSE r.refused_after END,
 	due_at = CASE WHEN r.forced AND NOT i.was_forced OR r.refetch NOT IN ('', i.refetched) THEN r.due_at
 		WHEN i.failures = 0 AND i.parked_reason = '' AND r.used_at + $22::interval < i.due_at THEN 'infinity'
 		ELSE i.due_at END,

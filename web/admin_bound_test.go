@@ -52,7 +52,8 @@ func newBoundWorld(t *testing.T) *boundWorld {
 var bodies = map[string]any{
 	"createSuite": internalSuite("ww-new"), "updateSuite": object{"name": "x"}, "updateTenant": object{"name": "x"}, "updateAPIKey": object{"name": "x"},
 	"createAPIKey": object{"name": "x"}, "explain": object{"url": "https://h5.example.com/"},
-	"createTenant": object{"suite_id": "ww-b", "corp_id": "wwnew", "agent_id": 7, "secret": "canary-secret"},
+	"refuseAccessToken": object{"fingerprint": strings.Repeat("0", 64)},
+	"createTenant":      object{"suite_id": "ww-b", "corp_id": "wwnew", "agent_id": 7, "secret": "canary-secret"},
 }
 
 func orText(text, otherwise string) string {

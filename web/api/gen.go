@@ -21,6 +21,27 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AccessTokenRefusalOutcome.
+const (
+	Fetching AccessTokenRefusalOutcome = "fetching"
+	Replaced AccessTokenRefusalOutcome = "replaced"
+	TooSoon  AccessTokenRefusalOutcome = "too_soon"
+)
+
+// Valid indicates whether the value is a known member of the AccessTokenRefusalOutcome enum.
+func (e AccessTokenRefusalOutcome) Valid() bool {
+	switch e {
+	case Fetching:
+		return true
+	case Replaced:
+		return true
+	case TooSoon:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditActorKind.
 const (
 	AuditActorKindAPIKey    AuditActorKind = "api_key"
@@ -764,6 +785,48 @@ type APIKeyRotate struct {
 	OverlapSeconds *int32 `json:"overlap_seconds,omitempty"`
 }
 
+// AccessToken A tenant's access_token.
+type AccessToken struct {
+	// AccessToken The access_token. Treat it like a password.
+	//
+	// Example: EXAMPLEonly
+	AccessToken string `json:"access_token"`
+
+	// ExpiresAt Until when it is valid; WeCom may end it earlier.
+	//
+	// Example: 2026-03-01T10:00:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Fingerprint The SHA-256 of an access_token, in hex; it tells tokens apart and is no secret.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Fingerprint Fingerprint `json:"fingerprint"`
+}
+
+// AccessTokenRefusal What becomes of an access_token that was refused.
+type AccessTokenRefusal struct {
+	// Outcome `fetching`: it is handed out no more, and another one is being fetched. `replaced`: it was not the one in force any more. `too_soon`: one was fetched lately for
+	// the same reason; it stays for now.
+	//
+	//
+	// Example: fetching
+	Outcome AccessTokenRefusalOutcome `json:"outcome"`
+}
+
+// AccessTokenRefusalOutcome `fetching`: it is handed out no more, and another one is being fetched. `replaced`: it was not the one in force any more. `too_soon`: one was fetched lately for
+// the same reason; it stays for now.
+//
+// Example: fetching
+type AccessTokenRefusalOutcome string
+
+// AccessTokenRefused The access_token that WeCom refused.
+type AccessTokenRefused struct {
+	// Fingerprint The SHA-256 of an access_token, in hex; it tells tokens apart and is no secret.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Fingerprint Fingerprint `json:"fingerprint"`
+}
+
 // Agent An app of the suite in the corp.
 type Agent struct {
 	// AgentID The agentid of an app within its corp.
@@ -1277,6 +1340,11 @@ type FindingWords struct {
 	// Example: WeCom signs the URL up to the first #.
 	Why string `json:"why"`
 }
+
+// Fingerprint The SHA-256 of an access_token, in hex; it tells tokens apart and is no secret.
+//
+// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+type Fingerprint = string
 
 // ID An id that this service gave (a UUIDv7, in lower case).
 //
@@ -2637,6 +2705,19 @@ type UpdateTenantParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// GetAccessTokenParams defines parameters for GetAccessToken.
+type GetAccessTokenParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// RefuseAccessTokenParams defines parameters for RefuseAccessToken.
+type RefuseAccessTokenParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // RefreshCredentialsParams defines parameters for RefreshCredentials.
 type RefreshCredentialsParams struct {
 	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
@@ -2780,6 +2861,9 @@ type CreateTenantJSONRequestBody = TenantCreate
 // UpdateTenantJSONRequestBody defines body for UpdateTenant for application/json ContentType.
 type UpdateTenantJSONRequestBody = TenantPatch
 
+// RefuseAccessTokenJSONRequestBody defines body for RefuseAccessToken for application/json ContentType.
+type RefuseAccessTokenJSONRequestBody = AccessTokenRefused
+
 // PutTenantDomainJSONRequestBody defines body for PutTenantDomain for application/json ContentType.
 type PutTenantDomainJSONRequestBody = DomainPut
 
@@ -2878,6 +2962,12 @@ type ServerInterface interface {
 	// UpdateTenant Change a tenant
 	// (PATCH /v1/tenants/{tenant_id})
 	UpdateTenant(c *gin.Context, tenantID OfTenant, params UpdateTenantParams)
+	// GetAccessToken Hand out a tenant's access_token
+	// (GET /v1/tenants/{tenant_id}/access-token)
+	GetAccessToken(c *gin.Context, tenantID OfTenant, params GetAccessTokenParams)
+	// RefuseAccessToken Tell that WeCom refused an access_token
+	// (POST /v1/tenants/{tenant_id}/access-token/refused)
+	RefuseAccessToken(c *gin.Context, tenantID OfTenant, params RefuseAccessTokenParams)
 	// DeleteTenantAlias Remove another form of the corp's id
 	// (DELETE /v1/tenants/{tenant_id}/aliases/{corp_id})
 	DeleteTenantAlias(c *gin.Context, tenantID OfTenant, corpID CorpID)
@@ -4491,6 +4581,104 @@ func (siw *ServerInterfaceWrapper) UpdateTenant(c *gin.Context) {
 	siw.Handler.UpdateTenant(c, tenantID, params)
 }
 
+// GetAccessToken operation middleware
+func (siw *ServerInterfaceWrapper) GetAccessToken(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID OfTenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", c.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAccessTokenParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetAccessToken(c, tenantID, params)
+}
+
+// RefuseAccessToken operation middleware
+func (siw *ServerInterfaceWrapper) RefuseAccessToken(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID OfTenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", c.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RefuseAccessTokenParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RefuseAccessToken(c, tenantID, params)
+}
+
 // DeleteTenantAlias operation middleware
 func (siw *ServerInterfaceWrapper) DeleteTenantAlias(c *gin.Context) {
 
@@ -5410,6 +5598,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.DeleteTenant)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.GetTenant)
 	router.PATCH(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.UpdateTenant)
+	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/access-token", wrapper.GetAccessToken)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/access-token/refused", wrapper.RefuseAccessToken)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/aliases/:corp_id", wrapper.DeleteTenantAlias)
 	router.PUT(options.BaseURL+"/v1/tenants/:tenant_id/aliases/:corp_id", wrapper.PutTenantAlias)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/credentials", wrapper.ListCredentials)
@@ -6224,6 +6414,61 @@ func (response UpdateTenant200JSONResponse) VisitUpdateTenantResponse(w http.Res
 	return err
 }
 
+type GetAccessTokenRequestObject struct {
+	TenantID OfTenant `json:"tenant_id"`
+	Params   GetAccessTokenParams
+}
+
+type GetAccessTokenResponseObject interface {
+	VisitGetAccessTokenResponse(w http.ResponseWriter) error
+}
+
+type GetAccessToken200ResponseHeaders struct {
+	ETag string
+}
+
+type GetAccessToken200JSONResponse struct {
+	Body    AccessToken
+	Headers GetAccessToken200ResponseHeaders
+}
+
+func (response GetAccessToken200JSONResponse) VisitGetAccessTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RefuseAccessTokenRequestObject struct {
+	TenantID OfTenant `json:"tenant_id"`
+	Params   RefuseAccessTokenParams
+	Body     *RefuseAccessTokenJSONRequestBody
+}
+
+type RefuseAccessTokenResponseObject interface {
+	VisitRefuseAccessTokenResponse(w http.ResponseWriter) error
+}
+
+type RefuseAccessToken202JSONResponse AccessTokenRefusal
+
+func (response RefuseAccessToken202JSONResponse) VisitRefuseAccessTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteTenantAliasRequestObject struct {
 	TenantID OfTenant `json:"tenant_id"`
 	CorpID   CorpID   `json:"corp_id"`
@@ -6762,6 +7007,12 @@ type StrictServerInterface interface {
 	// UpdateTenant Change a tenant
 	// (PATCH /v1/tenants/{tenant_id})
 	UpdateTenant(ctx context.Context, request UpdateTenantRequestObject) (UpdateTenantResponseObject, error)
+	// GetAccessToken Hand out a tenant's access_token
+	// (GET /v1/tenants/{tenant_id}/access-token)
+	GetAccessToken(ctx context.Context, request GetAccessTokenRequestObject) (GetAccessTokenResponseObject, error)
+	// RefuseAccessToken Tell that WeCom refused an access_token
+	// (POST /v1/tenants/{tenant_id}/access-token/refused)
+	RefuseAccessToken(ctx context.Context, request RefuseAccessTokenRequestObject) (RefuseAccessTokenResponseObject, error)
 	// DeleteTenantAlias Remove another form of the corp's id
 	// (DELETE /v1/tenants/{tenant_id}/aliases/{corp_id})
 	DeleteTenantAlias(ctx context.Context, request DeleteTenantAliasRequestObject) (DeleteTenantAliasResponseObject, error)
@@ -7784,6 +8035,78 @@ func (sh *strictHandler) UpdateTenant(ctx *gin.Context, tenantID OfTenant, param
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(UpdateTenantResponseObject); ok {
 		if err := validResponse.VisitUpdateTenantResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetAccessToken operation middleware
+func (sh *strictHandler) GetAccessToken(ctx *gin.Context, tenantID OfTenant, params GetAccessTokenParams) {
+	var request GetAccessTokenRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetAccessToken(ctx, request.(GetAccessTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetAccessToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetAccessTokenResponseObject); ok {
+		if err := validResponse.VisitGetAccessTokenResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RefuseAccessToken operation middleware
+func (sh *strictHandler) RefuseAccessToken(ctx *gin.Context, tenantID OfTenant, params RefuseAccessTokenParams) {
+	var request RefuseAccessTokenRequestObject
+
+	request.TenantID = tenantID
+	request.Params = params
+
+	var body RefuseAccessTokenJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RefuseAccessToken(ctx, request.(RefuseAccessTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RefuseAccessToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RefuseAccessTokenResponseObject); ok {
+		if err := validResponse.VisitRefuseAccessTokenResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

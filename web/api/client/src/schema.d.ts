@@ -368,6 +368,59 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/tenants/{tenant_id}/access-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["parameters"]["OfTenant"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Hand out a tenant's access_token
+         * @description Hands the corp's access_token to a back end of yours, which then needs no refresher of its own: two that refresh the same token take it from each other. It is fetched first
+         *     where none lives. Keep it no longer than until `expires_at`, and ask again 5 minutes before. Whoever holds it can do at WeCom whatever the corp has allowed
+         *     the app: no scope but `tokens:read` and `*` lets this be called, and each time is written to the audit log.
+         *
+         *     Codes: `tenant_not_found` 404, `tenant_inactive` 403, `ticket_unavailable` 503 while there is none.
+         */
+        get: operations["getAccessToken"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/access-token/refused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["parameters"]["OfTenant"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell that WeCom refused an access_token
+         * @description For a back end that WeCom answered with 40014 or 42001. Only where the `fingerprint` is that of the token in force it is handed out no more and fetched anew; then
+         *     GET it again. After a refusal none counts for 10 minutes for that tenant, and for an hour where WeCom gave the same token again.
+         *
+         *     Codes: `tenant_not_found` 404, `authorization_missing` 409, `refresh_budget_spent` 429.
+         */
+        post: operations["refuseAccessToken"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -528,6 +581,201 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description Lists the webhooks, the newest first.
+         */
+        get: operations["listWebhooks"];
+        put?: never;
+        /**
+         * Add a webhook
+         * @description Adds a webhook. Its secret is in this answer and nowhere else. The URL is `https`, names no user, and leads to public addresses on port 443, 80 or one from 1024 on; other
+         *     addresses, plain `http` and other ports only where the operator allows the address (`outbound.allow`). What the name resolves to is looked at now, and again at every call.
+         *
+         *     Codes: `invalid_webhook_url` 400, `webhook_url_forbidden` 400.
+         */
+        post: operations["createWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a webhook
+         * @description Reads a webhook and how it fares, never its secret.
+         *
+         *     Codes: `webhook_not_found` 404.
+         */
+        get: operations["getWebhook"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a webhook
+         * @description Removes a webhook with what waits for it and the record of its deliveries.
+         *
+         *     Codes: `webhook_not_found` 404, `version_conflict` 412.
+         */
+        delete: operations["deleteWebhook"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook
+         * @description Changes what is named and leaves the rest. One that is switched on again begins anew: its failures are forgotten, and what waited for it is sent.
+         *
+         *     Codes: `webhook_not_found` 404, `invalid_webhook_url` 400, `webhook_url_forbidden` 400, `version_conflict` 412.
+         */
+        patch: operations["updateWebhook"];
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a webhook another secret
+         * @description Makes another secret, which is in this answer and nowhere else. While the overlap lasts every request carries two signatures, by the new secret and by the one before, so that
+         *     the receiver can change over in its own time. Rotating again ends the overlap of the time before.
+         *
+         *     Codes: `webhook_not_found` 404.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a webhook a test
+         * @description Sends an event of type `webhook.test` at once, whether the webhook is enabled or not and whatever it listens to, waits up to ten seconds and answers what became of it.
+         *     It is tried once, and says nothing about how the webhook fares.
+         *
+         *     Codes: `webhook_not_found` 404.
+         */
+        post: operations["testWebhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description Lists what was sent, or is to be sent, to a webhook, the newest first. Deliveries are kept 14 days.
+         *
+         *     Codes: `webhook_not_found` 404.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+                /** @description The delivery's id. */
+                delivery_id: components["parameters"]["OfDelivery"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read a delivery
+         * @description Reads a delivery with its payload and its last 100 attempts.
+         *
+         *     Codes: `delivery_not_found` 404.
+         */
+        get: operations["getWebhookDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+                /** @description The delivery's id. */
+                delivery_id: components["parameters"]["OfDelivery"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery again
+         * @description Makes a delivery due now, whatever became of it, and begins its retries anew. The receiver sees the same `webhook-id` and the same body.
+         *
+         *     Codes: `webhook_not_found` 404, `delivery_not_found` 404, `webhook_disabled` 409.
+         */
+        post: operations["replayWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/explain": {
         parameters: {
             query?: never;
@@ -566,9 +814,9 @@ export interface paths {
         put?: never;
         /**
          * Make an API key
-         * @description Makes a key. Its value is in this answer and nowhere else, for only its SHA-256 is stored. A key cannot make a key that may do more than itself.
+         * @description Makes a key. Its value is in this answer and nowhere else, for only its SHA-256 is stored. A key cannot make a key that may do more, or reaches further, than itself.
          *
-         *     Codes: `insufficient_scope` 403.
+         *     Codes: `insufficient_scope` 403, `bound_keys_unprotected` 503 where row-level security is not set up and the key would be bound.
          */
         post: operations["createAPIKey"];
         delete?: never;
@@ -1185,6 +1433,40 @@ export interface components {
             failures: number;
             last_error: components["schemas"]["LastError"];
         };
+        /**
+         * @description The SHA-256 of an access_token, in hex; it tells tokens apart and is no secret.
+         * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+         */
+        Fingerprint: string;
+        /** @description A tenant's access_token. */
+        AccessToken: {
+            /**
+             * @description The access_token. Treat it like a password.
+             * @example EXAMPLEonly
+             */
+            access_token: string;
+            /**
+             * Format: date-time
+             * @description Until when it is valid; WeCom may end it earlier.
+             * @example 2026-03-01T10:00:00Z
+             */
+            expires_at: string;
+            fingerprint: components["schemas"]["Fingerprint"];
+        };
+        /** @description The access_token that WeCom refused. */
+        AccessTokenRefused: {
+            fingerprint: components["schemas"]["Fingerprint"];
+        };
+        /** @description What becomes of an access_token that was refused. */
+        AccessTokenRefusal: {
+            /**
+             * @description `fetching`: it is handed out no more, and another one is being fetched. `replaced`: it was not the one in force any more. `too_soon`: one was fetched lately for
+             *     the same reason; it stays for now.
+             * @example fetching
+             * @enum {string}
+             */
+            outcome: "fetching" | "replaced" | "too_soon";
+        };
         /** @description The credentials of a tenant, and whether anybody uses them. */
         CredentialList: {
             /** @description The credentials. */
@@ -1446,6 +1728,354 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             next_cursor: components["schemas"]["NextCursor"];
         };
+        /**
+         * @description `tenant.authorized`: a corp authorized a suite, for the first time or again. `tenant.changed`: a tenant's agents, name, aliases or switch changed. `tenant.cancelled`: WeCom ended
+         *     the authorization, or an admin removed the tenant. `credential.failing`: a tenant's health turned bad, or bad in another way. `credential.recovered`: it is good again.
+         *     `suite_ticket.late`: WeCom pushed no suite_ticket for twenty minutes.
+         * @example tenant.authorized
+         * @enum {string}
+         */
+        WebhookEventType: "tenant.authorized" | "tenant.changed" | "tenant.cancelled" | "credential.failing" | "credential.recovered" | "suite_ticket.late";
+        /**
+         * @description The type of an event, or `webhook.test`.
+         * @example tenant.authorized
+         * @enum {string}
+         */
+        WebhookDeliveryType: "tenant.authorized" | "tenant.changed" | "tenant.cancelled" | "credential.failing" | "credential.recovered" | "suite_ticket.late" | "webhook.test";
+        /**
+         * @description Why a webhook is not enabled. `admin`: an admin switched it off. `failing`: it failed for five days. `gone`: it answered 410. null while it is enabled.
+         * @example null
+         * @enum {string|null}
+         */
+        WebhookDisabledReason: "admin" | "failing" | "gone" | null;
+        /** @description A new webhook. */
+        WebhookCreate: {
+            /**
+             * @description Where events are sent, by POST.
+             * @example https://hooks.example.com/suitesign
+             */
+            url: string;
+            /**
+             * @description A note for people.
+             * @example CRM
+             */
+            description?: string;
+            /** @description The types of events that are sent. */
+            events: components["schemas"]["WebhookEventType"][];
+            /** @description Only events of these suites; empty means of every suite. */
+            suite_ids?: components["schemas"]["SuiteId"][];
+            /** @description Only events of these tenants; empty means of every tenant. What concerns a suite as a whole (`suite_ticket.late`) is sent only where this is empty. Where `suite_ids` is given, too, both must fit. */
+            tenant_ids?: components["schemas"]["Id"][];
+            /**
+             * @description Whether events are sent.
+             * @default true
+             * @example true
+             */
+            enabled?: boolean;
+        };
+        /** @description What is to change in a webhook. */
+        WebhookPatch: {
+            /**
+             * @description Where events are sent, by POST.
+             * @example https://hooks.example.com/suitesign
+             */
+            url?: string;
+            /**
+             * @description A note for people.
+             * @example CRM
+             */
+            description?: string;
+            /** @description The types of events that are sent. */
+            events?: components["schemas"]["WebhookEventType"][];
+            /** @description Only events of these suites; empty means of every suite. */
+            suite_ids?: components["schemas"]["SuiteId"][];
+            /** @description Only events of these tenants; empty means of every tenant. What concerns a suite as a whole (`suite_ticket.late`) is sent only where this is empty. Where `suite_ids` is given, too, both must fit. */
+            tenant_ids?: components["schemas"]["Id"][];
+            /**
+             * @description Whether events are sent. While it is off no delivery is made, and what waits already goes on waiting, for 14 days at most.
+             * @example true
+             */
+            enabled?: boolean;
+        };
+        /** @description How a secret is rotated. */
+        WebhookRotation: {
+            /**
+             * Format: int32
+             * @description How long requests carry a signature by the secret before, too. 0 ends it at once.
+             * @default 86400
+             * @example 86400
+             */
+            overlap_seconds?: number;
+        };
+        /** @description Who is told what. */
+        Webhook: {
+            id: components["schemas"]["Id"];
+            /**
+             * @description Where events are sent, by POST.
+             * @example https://hooks.example.com/suitesign
+             */
+            url: string;
+            /**
+             * @description A note for people.
+             * @example CRM
+             */
+            description: string;
+            /** @description The types of events that are sent. */
+            events: components["schemas"]["WebhookEventType"][];
+            /** @description Only events of these suites; empty means of every suite. */
+            suite_ids: components["schemas"]["SuiteId"][];
+            /** @description Only events of these tenants; empty means of every tenant. What concerns a suite as a whole (`suite_ticket.late`) is sent only where this is empty. Where `suite_ids` is given, too, both must fit. */
+            tenant_ids: components["schemas"]["Id"][];
+            /**
+             * @description Whether events are sent.
+             * @example true
+             */
+            enabled: boolean;
+            disabled_reason: components["schemas"]["WebhookDisabledReason"];
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs, too; null where there is none.
+             * @example null
+             */
+            overlap_until: string | null;
+            /**
+             * Format: date-time
+             * @description Its first failure since it last worked; null while it works.
+             * @example null
+             */
+            failing_since: string | null;
+            /**
+             * Format: int32
+             * @description How many attempts have failed since then.
+             * @example 0
+             */
+            failures: number;
+            /**
+             * Format: date-time
+             * @description When it last worked, to within a minute.
+             * @example 2026-03-01T08:00:00Z
+             */
+            last_success_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it last failed.
+             * @example null
+             */
+            last_failure_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-03-01T08:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When its configuration last changed.
+             * @example 2026-03-01T08:00:00Z
+             */
+            updated_at: string;
+        };
+        /** @description A webhook and the secret that was just made for it. */
+        WebhookWithSecret: {
+            id: components["schemas"]["Id"];
+            /**
+             * @description Where events are sent, by POST.
+             * @example https://hooks.example.com/suitesign
+             */
+            url: string;
+            /**
+             * @description A note for people.
+             * @example CRM
+             */
+            description: string;
+            /** @description The types of events that are sent. */
+            events: components["schemas"]["WebhookEventType"][];
+            /** @description Only events of these suites; empty means of every suite. */
+            suite_ids: components["schemas"]["SuiteId"][];
+            /** @description Only events of these tenants; empty means of every tenant. What concerns a suite as a whole (`suite_ticket.late`) is sent only where this is empty. Where `suite_ids` is given, too, both must fit. */
+            tenant_ids: components["schemas"]["Id"][];
+            /**
+             * @description Whether events are sent.
+             * @example true
+             */
+            enabled: boolean;
+            disabled_reason: components["schemas"]["WebhookDisabledReason"];
+            /**
+             * Format: date-time
+             * @description Until when the secret before signs, too; null where there is none.
+             * @example null
+             */
+            overlap_until: string | null;
+            /**
+             * Format: date-time
+             * @description Its first failure since it last worked; null while it works.
+             * @example null
+             */
+            failing_since: string | null;
+            /**
+             * Format: int32
+             * @description How many attempts have failed since then.
+             * @example 0
+             */
+            failures: number;
+            /**
+             * Format: date-time
+             * @description When it last worked, to within a minute.
+             * @example 2026-03-01T08:00:00Z
+             */
+            last_success_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it last failed.
+             * @example null
+             */
+            last_failure_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-03-01T08:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When its configuration last changed.
+             * @example 2026-03-01T08:00:00Z
+             */
+            updated_at: string;
+            /**
+             * @description The signing secret, only in the answers that make it; absent where `secret_shown` is true.
+             * @example whsec_EXAMPLEonlyEXAMPLEonlyEXAMPLEonly
+             */
+            secret?: string;
+            secret_shown?: components["schemas"]["SecretShown"];
+        };
+        /** @description A page of webhooks. */
+        WebhookList: {
+            /** @description The webhooks of this page. */
+            items: components["schemas"]["Webhook"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description `pending`: it is to be sent, for the first time or again. `delivered`: the target answered 2xx. `failed`: it was given up.
+         * @example delivered
+         * @enum {string}
+         */
+        WebhookDeliveryState: "pending" | "delivered" | "failed";
+        /** @description One event for one webhook. */
+        WebhookDelivery: {
+            id: components["schemas"]["Id"];
+            webhook_id: components["schemas"]["Id"];
+            /**
+             * Format: uuid
+             * @description The event's id, which the receiver gets as `webhook-id`, the same at every attempt.
+             * @example 0198f0a1-7b1c-4d3e-9a55-3c5d7e9f1a2b
+             */
+            event_id: string;
+            event_type: components["schemas"]["WebhookDeliveryType"];
+            /**
+             * @description The suite that the event is about; null for a test.
+             * @example ww0123456789abcdef
+             */
+            suite_id: string | null;
+            /**
+             * Format: uuid
+             * @description The tenant that the event is about; null where it concerns a suite as a whole.
+             * @example 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+             */
+            tenant_id: string | null;
+            state: components["schemas"]["WebhookDeliveryState"];
+            /**
+             * Format: int32
+             * @description How often it was tried.
+             * @example 1
+             */
+            attempts_made: number;
+            /**
+             * Format: date-time
+             * @description When it is tried next; null where it is not.
+             * @example null
+             */
+            next_attempt_at: string | null;
+            /**
+             * Format: int32
+             * @description The HTTP status of the last attempt; null where there was no answer.
+             * @example 200
+             */
+            status: number | null;
+            /**
+             * @description What went wrong at the last attempt; null where nothing did.
+             * @example null
+             */
+            error: string | null;
+            /**
+             * Format: date-time
+             * @description When the event happened.
+             * @example 2026-03-01T08:00:00Z
+             */
+            occurred_at: string;
+            /**
+             * Format: date-time
+             * @description When it was made for this webhook.
+             * @example 2026-03-01T08:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was delivered or given up.
+             * @example 2026-03-01T08:00:00Z
+             */
+            finished_at: string | null;
+            /**
+             * @description The body, byte for byte. Not in lists.
+             * @example {"data": {"corp_id": "ww0123456789abcdef"}, "type": "tenant.authorized", "timestamp": "2026-03-01T08:00:00.000Z"}
+             */
+            payload?: string;
+            /** @description The last 100 attempts, the first one first. Not in lists. */
+            attempts?: components["schemas"]["WebhookAttempt"][];
+        };
+        /** @description One call. */
+        WebhookAttempt: {
+            /**
+             * Format: int32
+             * @description Which attempt it was, from 1.
+             * @example 1
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description When it began.
+             * @example 2026-03-01T08:00:00Z
+             */
+            at: string;
+            /**
+             * Format: int32
+             * @description How long it took, in milliseconds.
+             * @example 38
+             */
+            latency_ms: number;
+            /**
+             * Format: int32
+             * @description The HTTP status; null where there was no answer.
+             * @example 200
+             */
+            status: number | null;
+            /**
+             * @description What went wrong; null where nothing did.
+             * @example null
+             */
+            error: string | null;
+            /**
+             * @description How the answer's body began, 1,024 bytes at most.
+             * @example ok
+             */
+            response: string;
+        };
+        /** @description A page of deliveries. */
+        WebhookDeliveryList: {
+            /** @description The deliveries of this page. */
+            items: components["schemas"]["WebhookDelivery"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
         /** @description What is known of a registration that failed. */
         ExplainRequest: {
             /**
@@ -1632,6 +2262,13 @@ export interface components {
             /** @description What the key may do; absent, what the key may do that makes it. */
             scopes?: components["schemas"]["Scope"][];
             /**
+             * @description The suites that the key is bound to, with all tenants that they have or will have. Absent with `tenant_ids` absent too, the key is bound to what the key is bound
+             *     to that makes it: to nothing in particular, mostly.
+             */
+            suite_ids?: components["schemas"]["SuiteId"][];
+            /** @description The tenants that the key is bound to. */
+            tenant_ids?: components["schemas"]["Id"][];
+            /**
              * Format: date-time
              * @description Until when it is valid, a time to come; absent or null means until it is revoked.
              * @example null
@@ -1689,6 +2326,10 @@ export interface components {
             prefix: string;
             /** @description What the key may do. */
             scopes: components["schemas"]["Scope"][];
+            /** @description The suites that the key is bound to, with their tenants. */
+            suite_ids: components["schemas"]["SuiteId"][];
+            /** @description The tenants that the key is bound to. Bound to neither, it reaches everything. */
+            tenant_ids: components["schemas"]["Id"][];
             /**
              * Format: uuid
              * @description The key that this one was made to replace; null where there is none.
@@ -1735,6 +2376,10 @@ export interface components {
             prefix: string;
             /** @description What the key may do. */
             scopes: components["schemas"]["Scope"][];
+            /** @description The suites that the key is bound to, with their tenants. */
+            suite_ids: components["schemas"]["SuiteId"][];
+            /** @description The tenants that the key is bound to. Bound to neither, it reaches everything. */
+            tenant_ids: components["schemas"]["Id"][];
             /**
              * Format: uuid
              * @description The key that this one was made to replace; null where there is none.
@@ -1854,7 +2499,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The request is not as it should be; `errors` names what. Codes: `invalid_request`, `invalid_json`, `invalid_domain`. */
+        /** @description The request is not as it should be; `errors` names what. Codes: `invalid_request`, `invalid_json`, `invalid_domain`, `invalid_webhook_url`, `webhook_url_forbidden`. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -1900,7 +2545,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The API key may not do this; `detail` names the scope that it lacks. Code: `insufficient_scope`. */
+        /** @description The API key may not do this. Codes: `insufficient_scope`, where `detail` names the scope that it lacks; `key_bound`, where the key is bound to suites or tenants and the call concerns more; `tenant_inactive`, where a tenant's token was asked for that is disabled or cancelled. */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -1919,7 +2564,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing. Codes: `suite_not_found`, `tenant_not_found`, `domain_not_found`, `alias_not_found`, `event_not_found`, `api_key_not_found`; `not_found` for a path that does not exist. */
+        /** @description There is no such thing. Codes: `suite_not_found`, `tenant_not_found`, `domain_not_found`, `alias_not_found`, `event_not_found`, `webhook_not_found`, `delivery_not_found`, `api_key_not_found`; `not_found` for a path that does not exist. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -1938,7 +2583,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The state of the thing does not allow it. Codes: `suite_exists`, `suite_has_active_tenants`, `suite_not_internal`, `corp_id_taken`, `tenant_cancelled`, `authorization_missing`, `event_not_retryable`, `api_key_inactive`, `api_key_replaced`; `idempotency_in_progress` while the first request with this `Idempotency-Key` is under way. */
+        /** @description The state of the thing does not allow it. Codes: `suite_exists`, `suite_has_active_tenants`, `suite_not_internal`, `corp_id_taken`, `tenant_cancelled`, `authorization_missing`, `event_not_retryable`, `webhook_disabled`, `api_key_inactive`, `api_key_replaced`; `idempotency_in_progress` while the first request with this `Idempotency-Key` is under way. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2083,7 +2728,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The database cannot be reached, or takes too long. Codes: `database_unavailable`, `timeout`. */
+        /** @description The database cannot be reached, or takes too long; or it cannot hold a bound key within its bounds. Codes: `database_unavailable`, `timeout`, `bound_keys_unprotected`; `ticket_unavailable` where a token was asked for and there is none at the moment. */
         Unavailable: {
             headers: {
                 /** @description Seconds to wait. */
@@ -2147,6 +2792,10 @@ export interface components {
         OfTenant: components["schemas"]["Id"];
         /** @description The event's id. */
         OfEvent: components["schemas"]["Id"];
+        /** @description The webhook's id. */
+        OfWebhook: components["schemas"]["Id"];
+        /** @description The delivery's id. */
+        OfDelivery: components["schemas"]["Id"];
         /**
          * @description `host` or `host:port`; without a port it means the scheme's default. Upper case and Unicode are folded to lower-case punycode. Refused are IP
          *     addresses, single labels and public suffixes.
@@ -3015,6 +3664,86 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getAccessToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["parameters"]["OfTenant"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The access_token. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessToken"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    refuseAccessToken: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["parameters"]["OfTenant"];
+            };
+            cookie?: never;
+        };
+        /** @description Which token it was. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccessTokenRefused"];
+            };
+        };
+        responses: {
+            /** @description What becomes of it. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccessTokenRefusal"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listEvents: {
         parameters: {
             query?: {
@@ -3304,6 +4033,391 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhooks: {
+        parameters: {
+            query?: {
+                /** @description How many things a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. What it says is nobody's business but the service's. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of webhooks. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The webhook. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookCreate"];
+            };
+        };
+        responses: {
+            /** @description The webhook with its secret. */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook is gone. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        /** @description What is to change. */
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookPatch"];
+                "application/merge-patch+json": components["schemas"]["WebhookPatch"];
+            };
+        };
+        responses: {
+            /** @description The webhook as it is now. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        /** @description How long the secret before goes on signing. */
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["WebhookRotation"];
+            };
+        };
+        responses: {
+            /** @description The webhook with its new secret. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookWithSecret"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testWebhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery, with its one attempt. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description Only deliveries in this state. */
+                state?: components["schemas"]["WebhookDeliveryState"];
+                /** @description Only deliveries of this type of event. */
+                event_type?: components["schemas"]["WebhookDeliveryType"];
+                /** @description How many things a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. What it says is nobody's business but the service's. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries, without payloads and attempts. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+                /** @description The delivery's id. */
+                delivery_id: components["parameters"]["OfDelivery"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The webhook's id. */
+                webhook_id: components["parameters"]["OfWebhook"];
+                /** @description The delivery's id. */
+                delivery_id: components["parameters"]["OfDelivery"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery, due now. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
