@@ -15,12 +15,15 @@ import (
 
 // ListAPIKeys answers GET /v1/api-keys.
 func (a *admin) ListAPIKeys(ctx context.Context, r api.ListAPIKeysRequestObject) (api.ListAPIKeysResponseObject, error) {
-	before := uuid.Max
-	if _, err := readCursor(r.Params.Cursor, "api-keys", &before); err != nil {
+	list, from := a.Gate.Store.ListUp, uuid.Nil
+	if descends(r.Params.Sort, true) {
+		list, from = a.Gate.Store.List, uuid.Max
+	}
+	if _, err := readCursor(r.Params.Cursor, "api-keys", &from); err != nil {
 		return nil, err
 	}
 	limit := limitOf(r.Params.Limit)
-	keys, err := a.Gate.Store.List(requestContext(ctx), before, limit+1)
+	keys, err := list(requestContext(ctx), from, limit+1)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func TestListsPage(t *testing.T) {
 			wantField(t, p, name)
 		}
 	}
-	for _, list := range []string{"/v1/suites", "/v1/tenants", "/v1/suites/ww0/domains", tenantPath + "/domains", "/v1/events"} {
+	for _, list := range []string{"/v1/suites", "/v1/tenants", "/v1/suites/ww0/domains", tenantPath + "/domains", "/v1/events", "/v1/api-keys"} {
 		a.mirrors(list)
 	}
 	for _, query := range []string{"q=w&sort=created_at", "q=w&sort=-updated_at", "status=active&sort=name", "health=ok&sort=updated_at", "sort=corp_id", "sort="} {

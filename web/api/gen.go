@@ -567,6 +567,24 @@ func (e WebhookEventType) Valid() bool {
 	}
 }
 
+// Defines values for ListAPIKeysParamsSort.
+const (
+	ListAPIKeysParamsSortCreatedAt      ListAPIKeysParamsSort = "created_at"
+	ListAPIKeysParamsSortMinusCreatedAt ListAPIKeysParamsSort = "-created_at"
+)
+
+// Valid indicates whether the value is a known member of the ListAPIKeysParamsSort enum.
+func (e ListAPIKeysParamsSort) Valid() bool {
+	switch e {
+	case ListAPIKeysParamsSortCreatedAt:
+		return true
+	case ListAPIKeysParamsSortMinusCreatedAt:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExportAuditLogParamsFormat.
 const (
 	Csv   ExportAuditLogParamsFormat = "csv"
@@ -641,28 +659,28 @@ func (e ListSuiteDomainsParamsSort) Valid() bool {
 
 // Defines values for ListTenantsParamsSort.
 const (
-	CreatedAt      ListTenantsParamsSort = "created_at"
-	MinusCreatedAt ListTenantsParamsSort = "-created_at"
-	MinusName      ListTenantsParamsSort = "-name"
-	MinusUpdatedAt ListTenantsParamsSort = "-updated_at"
-	Name           ListTenantsParamsSort = "name"
-	UpdatedAt      ListTenantsParamsSort = "updated_at"
+	ListTenantsParamsSortCreatedAt      ListTenantsParamsSort = "created_at"
+	ListTenantsParamsSortMinusCreatedAt ListTenantsParamsSort = "-created_at"
+	ListTenantsParamsSortMinusName      ListTenantsParamsSort = "-name"
+	ListTenantsParamsSortMinusUpdatedAt ListTenantsParamsSort = "-updated_at"
+	ListTenantsParamsSortName           ListTenantsParamsSort = "name"
+	ListTenantsParamsSortUpdatedAt      ListTenantsParamsSort = "updated_at"
 )
 
 // Valid indicates whether the value is a known member of the ListTenantsParamsSort enum.
 func (e ListTenantsParamsSort) Valid() bool {
 	switch e {
-	case CreatedAt:
+	case ListTenantsParamsSortCreatedAt:
 		return true
-	case MinusCreatedAt:
+	case ListTenantsParamsSortMinusCreatedAt:
 		return true
-	case MinusName:
+	case ListTenantsParamsSortMinusName:
 		return true
-	case MinusUpdatedAt:
+	case ListTenantsParamsSortMinusUpdatedAt:
 		return true
-	case Name:
+	case ListTenantsParamsSortName:
 		return true
-	case UpdatedAt:
+	case ListTenantsParamsSortUpdatedAt:
 		return true
 	default:
 		return false
@@ -2386,12 +2404,18 @@ type OfWebhook = ID
 
 // ListAPIKeysParams defines parameters for ListAPIKeys.
 type ListAPIKeysParams struct {
+	// Sort The order of the list; a minus is the newest first.
+	Sort *ListAPIKeysParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit How many things a page holds at most.
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// ListAPIKeysParamsSort defines parameters for ListAPIKeys.
+type ListAPIKeysParamsSort string
 
 // CreateAPIKeyParams defines parameters for CreateAPIKey.
 type CreateAPIKeyParams struct {
@@ -3041,6 +3065,14 @@ func (siw *ServerInterfaceWrapper) ListAPIKeys(c *gin.Context) {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListAPIKeysParams
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", c.Request.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter sort: %w", err), http.StatusBadRequest)
+		return
+	}
 
 	// ------------- Optional query parameter "limit" -------------
 

@@ -136,7 +136,16 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (Key, error) {
 // List answers with up to limit keys that were made before the one with the id
 // before (uuid.Max: all of them), the newest first.
 func (s *Store) List(ctx context.Context, before uuid.UUID, limit int) ([]Key, error) {
-	rows, err := s.Pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
+	return s.list(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
+}
+
+// ListUp is List the other way: keys that were made after the one with the id after (uuid.Nil: all of them), the oldest first.
+func (s *Store) ListUp(ctx context.Context, after uuid.UUID, limit int) ([]Key, error) {
+	return s.list(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+}
+
+func (s *Store) list(ctx context.Context, q string, from uuid.UUID, limit int) ([]Key, error) {
+	rows, err := s.Pool.Query(ctx, q, from, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list api keys: %w", err)
 	}
