@@ -26,6 +26,11 @@ const (
 	TenantAliasCreate Action = "tenant_alias.create"
 	TenantAliasDelete Action = "tenant_alias.delete"
 
+	TenantImport Action = "tenant.import" // by a row of an import
+	ImportCreate Action = "import.create"
+	ImportCancel Action = "import.cancel"
+	ExportCreate Action = "export.create" // with secrets
+
 	CredentialsRefresh Action = "credentials.refresh"
 	AccessTokenRead    Action = "access_token.read" // handed out to a back end
 	AccessTokenRefuse  Action = "access_token.refuse"

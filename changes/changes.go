@@ -16,6 +16,7 @@ type Topic string
 // version may add one.
 const (
 	Tenant      Topic = "tenant"      // Key: tenant id. Its status, agents, aliases or domains changed.
+	Tenants     Topic = "tenants"     // Key: suite_id. Many tenants of the suite changed at once, as Tenant says of one.
 	Suite       Topic = "suite"       // Key: suite_id. The suite's row or its domains changed.
 	Credentials Topic = "credentials" // Key: tenant id. A forced refresh or a revocation is done: read them again.
 	Keyring     Topic = "keyring"     // Key: empty. The keyset was rotated.

@@ -52,10 +52,10 @@ func (w *auditWorld) entriesOf(id string) []object {
 
 // change makes a request that has to leave exactly one entry, with this action,
 // target, and sides ("before after", as JSON; what differs from run to run is *).
-func (w *auditWorld) change(operation, action, target, sides string, status int, method, path string, in any) object {
+func (w *auditWorld) change(operation, action, target, sides string, status int, method, path string, in any, headers ...string) object {
 	w.t.Helper()
 	w.seen[operation+" "+action] = true
-	id, out := w.send(status, method, path, in)
+	id, out := w.send(status, method, path, in, headers...)
 	entries := w.entriesOf(id)
 	if len(entries) != 1 {
 		w.t.Errorf("%s left %d entries, want one: %v", operation, len(entries), entries)
@@ -127,6 +127,7 @@ func TestEveryChangeIsAuditedOnce(t *testing.T) {
 	w.auditSuites()
 	w.auditTenants()
 	w.auditKeys()
+	w.auditImports()
 	w.auditCallbacks()
 	w.auditWebhooks()
 	w.everyOperationHadACase()
@@ -213,6 +214,25 @@ func (w *auditWorld) auditKeys() {
 			w.t.Error("the audit log holds an API key")
 		}
 	}
+}
+
+// auditImports: who begins an import and who ends it. What its rows do is told in
+// the same name, under entries of their own.
+func (w *auditWorld) auditImports() {
+	const csv = "text/csv"
+	w.change("createImport", "import.create", "*", `null {"format":"csv","on_conflict":"skip","sha256":"*","total":1}`,
+		201, "POST", "/v1/imports", "suite_id,corp_id,permanent_code\nww-nobody,wp1,CANARYcode\n", "Content-Type", csv)
+	w.nothing(200, "POST", "/v1/imports?dry_run=true", "suite_id,corp_id,permanent_code\nww-nobody,wp1,CANARYcode\n", "Content-Type", csv)
+	w.nothing(400, "POST", "/v1/imports", "canary\n", "Content-Type", csv)
+	w.want(w.t, 201, "POST", "/v1/suites", object{"suite_id": "own-many", "kind": "internal", "name": "Own"})
+	var many strings.Builder // more than a worker does until it is cancelled
+	many.WriteString("suite_id,corp_id,secret,agents\n")
+	for i := range 20_000 {
+		fmt.Fprintf(&many, "own-many,wwmany%05d,CANARYapp,1\n", i)
+	}
+	id := w.want(w.t, 201, "POST", "/v1/imports", many.String(), "Content-Type", csv)["id"].(string)
+	w.change("cancelImport", "import.cancel", id, `{"state":"*"} {"state":"cancelled"}`, 204, "DELETE", "/v1/imports/"+id, nil)
+	w.nothing(204, "DELETE", "/v1/imports/"+id, nil)
 }
 
 // auditCallbacks is what WeCom does to a tenant, and what an admin has done again.

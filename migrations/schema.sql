@@ -238,6 +238,43 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_state_is_known CHECK ((state = ANY (ARRAY['running'::text, 'done'::text])))
 );
 
+CREATE TABLE import_rows (
+    import_id uuid NOT NULL,
+    line integer NOT NULL,
+    state text NOT NULL,
+    suite_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    corp_id text DEFAULT ''::text NOT NULL COLLATE pg_catalog."C",
+    tenant_id uuid,
+    sealed bytea,
+    faults jsonb,
+    CONSTRAINT import_rows_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'created'::text, 'updated'::text, 'unchanged'::text, 'skipped'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+CREATE TABLE imports (
+    id uuid NOT NULL,
+    state text NOT NULL,
+    format text NOT NULL,
+    on_conflict text NOT NULL,
+    sha256 bytea,
+    created_by text DEFAULT ''::text NOT NULL,
+    actor jsonb DEFAULT '{}'::jsonb NOT NULL,
+    total integer DEFAULT 0 NOT NULL,
+    created integer DEFAULT 0 NOT NULL,
+    updated integer DEFAULT 0 NOT NULL,
+    unchanged integer DEFAULT 0 NOT NULL,
+    skipped integer DEFAULT 0 NOT NULL,
+    failed integer DEFAULT 0 NOT NULL,
+    worked_to integer DEFAULT 0 NOT NULL,
+    lease_owner uuid,
+    lease_until timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT imports_format_is_known CHECK ((format = ANY (ARRAY['csv'::text, 'jsonl'::text]))),
+    CONSTRAINT imports_on_conflict_is_known CHECK ((on_conflict = ANY (ARRAY['skip'::text, 'update'::text]))),
+    CONSTRAINT imports_state_is_known CHECK ((state = ANY (ARRAY['receiving'::text, 'pending'::text, 'running'::text, 'done'::text, 'cancelled'::text])))
+);
+
 CREATE TABLE install_states (
     state_digest bytea NOT NULL,
     cookie_digest bytea NOT NULL,
@@ -507,6 +544,12 @@ ALTER TABLE ONLY exchanges
 ALTER TABLE ONLY idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (holder, key_digest);
 
+ALTER TABLE ONLY import_rows
+    ADD CONSTRAINT import_rows_pkey PRIMARY KEY (import_id, line);
+
+ALTER TABLE ONLY imports
+    ADD CONSTRAINT imports_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY install_states
     ADD CONSTRAINT install_states_pkey PRIMARY KEY (state_digest);
 
@@ -603,6 +646,12 @@ CREATE INDEX exchanges_due ON exchanges USING btree (due_at) WHERE (state = ANY 
 
 CREATE INDEX idempotency_keys_expires ON idempotency_keys USING btree (expires_at);
 
+CREATE INDEX import_rows_failed ON import_rows USING btree (import_id, line) WHERE (state = 'failed'::text);
+
+CREATE INDEX imports_finished ON imports USING btree (finished_at) WHERE (finished_at IS NOT NULL);
+
+CREATE INDEX imports_open ON imports USING btree (created_at) WHERE (state = ANY (ARRAY['receiving'::text, 'pending'::text, 'running'::text]));
+
 CREATE INDEX install_states_expires ON install_states USING btree (expires_at);
 
 CREATE INDEX outbox_at ON outbox USING btree (at);
@@ -670,6 +719,9 @@ ALTER TABLE ONLY credentials
 
 ALTER TABLE ONLY exchanges
     ADD CONSTRAINT exchanges_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY import_rows
+    ADD CONSTRAINT import_rows_import FOREIGN KEY (import_id) REFERENCES imports(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY install_states
     ADD CONSTRAINT install_states_suite FOREIGN KEY (suite_id) REFERENCES suites(suite_id) ON DELETE CASCADE;
@@ -751,6 +803,14 @@ ALTER TABLE exchanges ENABLE ROW LEVEL SECURITY;
 CREATE POLICY exchanges_bound ON exchanges USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR (EXISTS ( SELECT
    FROM tenants t
   WHERE ((t.id = exchanges.tenant_id) AND (t.suite_id = exchanges.suite_id))))));
+
+ALTER TABLE import_rows ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY import_rows_bound ON import_rows USING (reaches_all());
+
+ALTER TABLE imports ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY imports_bound ON imports USING (reaches_all());
 
 ALTER TABLE install_states ENABLE ROW LEVEL SECURITY;
 

@@ -22,6 +22,8 @@ func (d *Directory) Handle(_ context.Context, cs []changes.Change) {
 		switch c.Topic {
 		case changes.Tenant, changes.Credentials:
 			d.forgetTenant(c.Key)
+		case changes.Tenants:
+			d.forgetTenantsOf(c.Key)
 		case changes.Suite:
 			d.forgetSuite(c.Key)
 		case changes.NewTenant:
@@ -52,6 +54,21 @@ func (d *Directory) forgetTenant(key string) {
 			f.touched = map[uuid.UUID]bool{}
 		}
 		f.touched[id] = true
+	}
+}
+
+// forgetTenantsOf forgets every tenant of a suite.
+func (d *Directory) forgetTenantsOf(suiteID string) {
+	for id, e := range d.tenants.All() {
+		if e.suite.id == suiteID {
+			d.tenants.Invalidate(id)
+		}
+	}
+	for _, f := range d.loads { // of which suite is not known yet
+		f.changed = true
+	}
+	for _, f := range d.lookups {
+		f.changed, f.all = true, true
 	}
 }
 

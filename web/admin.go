@@ -20,6 +20,7 @@ import (
 	"suitesign/web/api"
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
+	"suitesign/web/imports"
 	"suitesign/web/reference"
 	"suitesign/web/webhook"
 )
@@ -38,7 +39,9 @@ type API struct {
 	Webhooks    *webhook.Store
 	// WebhookTests sends tests, and nothing else.
 	WebhookTests *webhook.Deliverer
-	Demo         bool // names under localhost may be trusted
+	Imports      *imports.Store
+	MaxImport    int64 // bytes of one file; 0: 64 MiB
+	Demo         bool  // names under localhost may be trusted
 }
 
 // registerAdmin adds the admin API's routes to the admin listener. What is

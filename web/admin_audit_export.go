@@ -51,7 +51,7 @@ const (
 func (e *auditExport) VisitExportAuditLogResponse(w http.ResponseWriter) error {
 	defer e.stop()
 	media := "text/csv; charset=utf-8"
-	if e.format == api.Jsonl {
+	if e.format == api.ExportAuditLogParamsFormatJsonl {
 		media = "application/x-ndjson"
 	}
 	w.Header().Set("Content-Type", media)
@@ -59,7 +59,7 @@ func (e *auditExport) VisitExportAuditLogResponse(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusOK)
 	out := bufio.NewWriterSize(w, 64<<10)
 	write, flush := lines(out), func() error { return nil }
-	if e.format == api.Csv {
+	if e.format == api.ExportAuditLogParamsFormatCsv {
 		write, flush = rows(out)
 	}
 	deadline := http.NewResponseController(w)

@@ -23,8 +23,8 @@ import (
 
 	"suitesign/audit"
 	"suitesign/migrations/pgtest"
-	"suitesign/reach"
 	"suitesign/netguard"
+	"suitesign/reach"
 	"suitesign/secret"
 	"suitesign/secret/secrettest"
 	"suitesign/signing"
@@ -37,6 +37,7 @@ import (
 	"suitesign/web/api"
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
+	"suitesign/web/imports"
 	"suitesign/web/webhook"
 )
 
@@ -83,6 +84,7 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 		Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Resolver: somewhere{}}}
 	a.api.WebhookTests = &webhook.Deliverer{Store: a.api.Webhooks, Log: slog.New(slog.DiscardHandler)}
 	t.Cleanup(a.api.WebhookTests.Wait)
+	a.api.Imports = &imports.Store{Pool: pool, Ring: a.ring, Suites: a.api.Suites, Tenants: tenants}
 	for _, f := range change {
 		f(a.api)
 	}
@@ -189,7 +191,8 @@ func (k *contractKeeper) check(r *http.Request, resp *http.Response, body []byte
 	if resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusServiceUnavailable {
 		return errors.New("a fault on our side")
 	}
-	if bytes.Contains(body, []byte("canary")) {
+	secretsAsked := r.URL.Path == "/v1/exports/tenants" && r.URL.Query().Get("include") == "secrets" // whose purpose they are
+	if !secretsAsked && bytes.Contains(body, []byte("canary")) {
 		return errors.New("the answer holds a secret")
 	}
 	asked := r.Clone(r.Context())

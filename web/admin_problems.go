@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"suitesign/audit"
-	"suitesign/reach"
 	"suitesign/netguard"
+	"suitesign/reach"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/ticket"
 	"suitesign/web/apikey"
 	"suitesign/web/idempotency"
+	"suitesign/web/imports"
 	"suitesign/web/webhook"
 )
 
@@ -68,6 +69,16 @@ var adminProblems = []row{
 	{netguard.ErrForbidden, http.StatusBadRequest, "webhook_url_forbidden", "Webhook URL not allowed",
 		"The URL leads to an address or port that is not called, or in plain http. The operator can allow a network (outbound.allow).",
 		"该 URL 指向不允许访问的地址或端口，或使用了明文 http。运维人员可通过 outbound.allow 放行指定网段。", 0},
+	{imports.ErrNotFound, http.StatusNotFound, "import_not_found", "No such import",
+		"There is no import with this id; they are kept for 30 days after their end.", "没有该 id 对应的导入；导入结束后保留 30 天。", 0},
+	{imports.ErrFinished, http.StatusConflict, "import_done", "Import is done",
+		"All of its rows are worked off; there is nothing left to cancel.", "该导入的所有行均已处理，没有可取消的内容。", 0},
+	{imports.ErrFile, http.StatusBadRequest, "invalid_file", "Invalid file",
+		"The file is not as documented in docs/import.md.", "文件不符合 docs/import.md 的说明。", 0},
+	{imports.ErrTooLarge, http.StatusRequestEntityTooLarge, "import_too_large", "File too large",
+		"The file has more rows than are taken in at once: divide it.", "文件行数超过单次导入的上限，请拆分。", 0},
+	{imports.ErrBusy, http.StatusTooManyRequests, "imports_busy", "Too many uploads",
+		"This replica is taking in other files. Try again soon.", "该实例正在接收其他文件，请稍后重试。", 5 * time.Second},
 	{apikey.ErrNotFound, http.StatusNotFound, "api_key_not_found", "No such API key",
 		"There is no API key with this id.", "没有该 id 对应的 API key。", 0},
 	{apikey.ErrExpired, http.StatusBadRequest, "invalid_request", "Invalid request",
@@ -119,6 +130,10 @@ func inWords(r *http.Request, err error) error {
 			return FieldError{Pointer: "/" + f.Field, Detail: say(language, f.Detail, f.Zh)}
 		})
 		return fieldFault(fields)
+	}
+	var file *imports.FileError
+	if errors.As(err, &file) {
+		return &fault{err: err, en: file.En, zh: file.Zh}
 	}
 	var shape *tenant.ShapeError
 	if en, zh, ok := shapeDetail(err); ok && errors.As(err, &shape) {

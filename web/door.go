@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxBody bounds every request's body: the largest legal one is a callback of a few KiB.
+// maxBody bounds every request's body but a file's: the largest legal one is a callback of a few KiB.
 const maxBody = 64 << 10
 
 // door is what every request of a listener passes: see the package's card.
@@ -19,6 +19,7 @@ type door struct {
 	proxies proxies
 	reports *reports
 	quick   map[string]quickRoute // answered without the router
+	bodies  map[string]int64      // by path: the most that is read there, where that is not maxBody
 	next    http.Handler
 }
 
@@ -74,12 +75,16 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		inner.Method = http.MethodGet // net/http sends no body: it looks at the request it made
 	}
-	if r.ContentLength > maxBody {
+	limit, ok := d.bodies[r.URL.Path]
+	if !ok {
+		limit = maxBody
+	}
+	if r.ContentLength > limit {
 		refuse(v, r, v, errBodyTooLarge)
 		return
 	}
 	if r.Body != nil && r.Body != http.NoBody {
-		inner.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		inner.Body = http.MaxBytesReader(w, r.Body, limit)
 	}
 	d.next.ServeHTTP(v, inner)
 }

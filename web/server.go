@@ -115,7 +115,11 @@ func (s *Server) Admin() http.Handler {
 		r.GET("/debug/pprof/*profile", gin.WrapF(profile))
 	}
 	s.registerAdmin(r)
-	return s.door("admin", r)
+	d := s.door("admin", r)
+	if s.API != nil && s.API.Imports != nil {
+		d.bodies = map[string]int64{"/v1/imports": s.API.maxImport()}
+	}
+	return d
 }
 
 // router is gin without its own ideas: no redirects, no logger, no recovery,

@@ -129,6 +129,10 @@ func (a *app) beat(h *house) {
 				_, err := h.deliverer.RunOnce(ctx)
 				return err
 			}},
+			{"imports", time.Second, func(ctx context.Context) error {
+				_, err := h.importer.RunOnce(ctx)
+				return err
+			}},
 		})
 	}
 }

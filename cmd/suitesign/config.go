@@ -42,6 +42,7 @@ type Config struct {
 	Signing SigningConfig `yaml:"signing" envPrefix:"SIGNING_"`
 	Limits  LimitsConfig  `yaml:"limits" envPrefix:"LIMITS_"`
 	Refresh RefreshConfig `yaml:"refresh" envPrefix:"REFRESH_"`
+	Imports ImportsConfig `yaml:"imports" envPrefix:"IMPORTS_"`
 	Drain   DrainConfig   `yaml:"drain" envPrefix:"DRAIN_"`
 	Audit   AuditConfig   `yaml:"audit" envPrefix:"AUDIT_"`
 
@@ -101,6 +102,12 @@ type OutboundConfig struct {
 	Allow []string `yaml:"allow" env:"ALLOW"`
 }
 
+// ImportsConfig is about files of tenants.
+type ImportsConfig struct {
+	// MaxMiB is how large a file may be.
+	MaxMiB int `yaml:"max_mib" env:"MAX_MIB"`
+}
+
 // DrainConfig is the timing of an ordered stop.
 type DrainConfig struct {
 	// Accept is how long new connections are still served after SIGTERM.
@@ -132,6 +139,7 @@ func defaultConfig() Config {
 		Signing: SigningConfig{MaxStale: 15 * time.Minute, Tenants: 200_000},
 		Limits:  LimitsConfig{PerIP: 100, PerIPBurst: 500, PerTenant: 1000, InstallPerM: 10, ReportPerM: 60, PerKey: 200, PerKeyBurst: 1000},
 		Refresh: RefreshConfig{Concurrency: 128, PerApp: 100, PerCorp: 400, PerMinute: 40_000, PerHour: 1_200_000, Share: 0.5, Egress: "default", IdleAfter: 72 * time.Hour},
+		Imports: ImportsConfig{MaxMiB: 64},
 		Drain:   DrainConfig{Accept: 5 * time.Second, Finish: 10 * time.Second},
 		Audit:   AuditConfig{Retention: 400 * 24 * time.Hour},
 	}

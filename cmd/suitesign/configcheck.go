@@ -87,6 +87,7 @@ func (c *Config) checkNumbers(found *faults) {
 		{"REFRESH_CONCURRENCY", c.Refresh.Concurrency, 1},
 		{"REFRESH_PER_APP_HOUR", c.Refresh.PerApp, 0},
 		{"REFRESH_PER_CORP_HOUR", c.Refresh.PerCorp, 0},
+		{"IMPORTS_MAX_MIB", c.Imports.MaxMiB, 1},
 		{"REFRESH_PER_MINUTE", c.Refresh.PerMinute, 0},
 		{"REFRESH_PER_HOUR", c.Refresh.PerHour, 0},
 	} {

@@ -12,12 +12,13 @@ import (
 	"suitesign/suite"
 	"suitesign/ticket"
 	"suitesign/web/idempotency"
+	"suitesign/web/imports"
 	"suitesign/web/webhook"
 )
 
 // sealedColumns are all columns of all rooms that hold sealed values.
 func sealedColumns() []secret.Column {
-	return slices.Concat(suite.SealedColumns, ticket.SealedColumns, idempotency.SealedColumns, webhook.SealedColumns)
+	return slices.Concat(suite.SealedColumns, ticket.SealedColumns, imports.SealedColumns, idempotency.SealedColumns, webhook.SealedColumns)
 }
 
 type keysCmd struct {

@@ -26,6 +26,7 @@ type cli struct {
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database schema up, down, or tell where it is."`
 	Keys        keysCmd        `cmd:"" help:"The keyring that seals secrets at rest."`
 	Apikey      apikeyCmd      `cmd:"" name:"apikey" help:"Keys of the admin API."`
+	Import      importCmd      `cmd:"" help:"Tenants that move in from another system."`
 	Sign        signCmd        `cmd:"" help:"Signatures: why a page cannot register."`
 	ConfigCmd   configCmd      `cmd:"" name:"config" help:"Check or print the configuration."`
 	Healthcheck healthcheckCmd `cmd:"" help:"Ask a running service whether it is ready; ends 0 or 1."`

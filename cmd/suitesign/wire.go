@@ -22,6 +22,7 @@ import (
 	"suitesign/web/demo"
 	"suitesign/web/demo/debug"
 	"suitesign/web/idempotency"
+	"suitesign/web/imports"
 	"suitesign/web/webhook"
 	"suitesign/wecom"
 )
@@ -34,6 +35,7 @@ type house struct {
 	directory   *signing.Directory
 	callbacks   *suite.Callbacks
 	worker      *suite.Worker
+	importer    *imports.Worker
 	refresher   *ticket.Refresher
 	reports     *pagereport.Desk
 	idempotency *idempotency.Store
@@ -71,8 +73,11 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	signer := &signing.Signer{Directory: directory, Demand: refresher.Demand, TenantRate: c.Limits.PerTenant}
 	callbacks := &suite.Callbacks{Store: suites, Observe: func(door suite.Door, outcome string) { a.metrics.ObserveCallback(string(door), outcome) }}
 
+	workImports := &imports.Store{Pool: working, Ring: ring, Suites: workSuites, Tenants: workTenants, Demo: c.Demo != nil}
+
 	h := &house{ring: ring, directory: directory, callbacks: callbacks, refresher: refresher, log: a.log,
-		worker: &suite.Worker{Store: workSuites, Exchanger: exchanger, Log: a.log}, warnOfSuites: web.WarnOfSuites(suites)}
+		worker: &suite.Worker{Store: workSuites, Exchanger: exchanger, Log: a.log}, warnOfSuites: web.WarnOfSuites(suites),
+		importer: &imports.Worker{Store: workImports, Log: a.log}}
 	h.idempotency = &idempotency.Store{Pool: serving, Ring: ring}
 	h.listener = &changes.Listener{Pool: serving, ConnConfig: listenConfig(serving), Handle: h.hear, Log: a.log}
 	directory.LastContact = h.listener.LastContact
@@ -103,7 +108,9 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 			Known: reader, Reports: h.reports,
 			Idempotency: h.idempotency,
 			Webhooks:    h.webhooks, WebhookTests: &webhook.Deliverer{Store: h.webhooks, Log: a.log},
-			Demo: c.Demo != nil,
+			Imports:   &imports.Store{Pool: serving, Ring: ring, Suites: suites, Tenants: tenants, Demo: c.Demo != nil},
+			MaxImport: int64(c.Imports.MaxMiB) << 20,
+			Demo:      c.Demo != nil,
 		},
 		DemoPage: demoPage,
 		Log:      a.log, Metrics: a.metrics, Health: a.health,

@@ -132,6 +132,39 @@ func (e EventState) Valid() bool {
 	}
 }
 
+// Defines values for ExportFormat.
+const (
+	ExportFormatCsv   ExportFormat = "csv"
+	ExportFormatJsonl ExportFormat = "jsonl"
+)
+
+// Valid indicates whether the value is a known member of the ExportFormat enum.
+func (e ExportFormat) Valid() bool {
+	switch e {
+	case ExportFormatCsv:
+		return true
+	case ExportFormatJsonl:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportInclude.
+const (
+	Secrets ExportInclude = "secrets"
+)
+
+// Valid indicates whether the value is a known member of the ExportInclude enum.
+func (e ExportInclude) Valid() bool {
+	switch e {
+	case Secrets:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FindingSeverity.
 const (
 	Error   FindingSeverity = "error"
@@ -147,6 +180,84 @@ func (e FindingSeverity) Valid() bool {
 	case Info:
 		return true
 	case Warning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportOnConflict.
+const (
+	Skip   ImportOnConflict = "skip"
+	Update ImportOnConflict = "update"
+)
+
+// Valid indicates whether the value is a known member of the ImportOnConflict enum.
+func (e ImportOnConflict) Valid() bool {
+	switch e {
+	case Skip:
+		return true
+	case Update:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportRowState.
+const (
+	ImportRowStateCancelled ImportRowState = "cancelled"
+	ImportRowStateCreated   ImportRowState = "created"
+	ImportRowStateFailed    ImportRowState = "failed"
+	ImportRowStatePending   ImportRowState = "pending"
+	ImportRowStateSkipped   ImportRowState = "skipped"
+	ImportRowStateUnchanged ImportRowState = "unchanged"
+	ImportRowStateUpdated   ImportRowState = "updated"
+)
+
+// Valid indicates whether the value is a known member of the ImportRowState enum.
+func (e ImportRowState) Valid() bool {
+	switch e {
+	case ImportRowStateCancelled:
+		return true
+	case ImportRowStateCreated:
+		return true
+	case ImportRowStateFailed:
+		return true
+	case ImportRowStatePending:
+		return true
+	case ImportRowStateSkipped:
+		return true
+	case ImportRowStateUnchanged:
+		return true
+	case ImportRowStateUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportState.
+const (
+	ImportStateCancelled ImportState = "cancelled"
+	ImportStateDone      ImportState = "done"
+	ImportStatePending   ImportState = "pending"
+	ImportStateReceiving ImportState = "receiving"
+	ImportStateRunning   ImportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ImportState enum.
+func (e ImportState) Valid() bool {
+	switch e {
+	case ImportStateCancelled:
+		return true
+	case ImportStateDone:
+		return true
+	case ImportStatePending:
+		return true
+	case ImportStateReceiving:
+		return true
+	case ImportStateRunning:
 		return true
 	default:
 		return false
@@ -587,16 +698,16 @@ func (e ListAPIKeysParamsSort) Valid() bool {
 
 // Defines values for ExportAuditLogParamsFormat.
 const (
-	Csv   ExportAuditLogParamsFormat = "csv"
-	Jsonl ExportAuditLogParamsFormat = "jsonl"
+	ExportAuditLogParamsFormatCsv   ExportAuditLogParamsFormat = "csv"
+	ExportAuditLogParamsFormatJsonl ExportAuditLogParamsFormat = "jsonl"
 )
 
 // Valid indicates whether the value is a known member of the ExportAuditLogParamsFormat enum.
 func (e ExportAuditLogParamsFormat) Valid() bool {
 	switch e {
-	case Csv:
+	case ExportAuditLogParamsFormatCsv:
 		return true
-	case Jsonl:
+	case ExportAuditLogParamsFormatJsonl:
 		return true
 	default:
 		return false
@@ -1313,6 +1424,16 @@ type Explanation struct {
 	URL nullable.Nullable[string] `json:"url"`
 }
 
+// ExportFormat CSV with a header, or JSON lines.
+//
+// Example: jsonl
+type ExportFormat string
+
+// ExportInclude What an export has beside the tenants.
+//
+// Example: secrets
+type ExportInclude string
+
 // Finding One thing that was found.
 type Finding struct {
 	// Code What it is. It never changes; docs/api.md lists all.
@@ -1368,6 +1489,194 @@ type Fingerprint = string
 //
 // Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
 type ID = openapi_types.UUID
+
+// Import A file of tenants that was taken in.
+type Import struct {
+	// Counts How many rows came to what.
+	Counts ImportCounts `json:"counts"`
+
+	// CreatedAt When its upload began.
+	//
+	// Example: 2026-03-01T08:00:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy The name of the API key.
+	//
+	// Example: bootstrap
+	CreatedBy string `json:"created_by"`
+
+	// FinishedAt When it was done or cancelled.
+	//
+	// Example: 2026-03-01T08:00:09Z
+	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
+
+	// Format CSV with a header, or JSON lines.
+	//
+	// Example: jsonl
+	Format ExportFormat `json:"format"`
+
+	// ID An id that this service gave (a UUIDv7, in lower case).
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	ID ID `json:"id"`
+
+	// OnConflict `skip`: the tenant is left alone. `update`: it takes over what the row tells; what the row leaves out stays.
+	//
+	//
+	// Example: update
+	OnConflict ImportOnConflict `json:"on_conflict"`
+
+	// Progress The share of the rows that nothing is left to do for.
+	//
+	// Example: 0.75
+	Progress float64 `json:"progress"`
+
+	// Sha256 The SHA-256 of the file; null while it is received.
+	//
+	// Example: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+	Sha256 nullable.Nullable[string] `json:"sha256"`
+
+	// StartedAt When its first row was worked off.
+	//
+	// Example: 2026-03-01T08:00:01Z
+	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+
+	// State `receiving`: the upload has not ended. `pending`: nobody has begun. `running`: it is being worked off. `done`: nothing is left. `cancelled`: an admin ended it.
+	//
+	//
+	// Example: running
+	State ImportState `json:"state"`
+}
+
+// ImportCounts How many rows came to what.
+type ImportCounts struct {
+	// Created New tenants.
+	//
+	// Example: 7000
+	Created int32 `json:"created"`
+
+	// Failed Rows with a fault.
+	//
+	// Example: 2
+	Failed int32 `json:"failed"`
+
+	// Pending Those not worked off yet, or never in an import that was cancelled.
+	//
+	// Example: 2500
+	Pending int32 `json:"pending"`
+
+	// Skipped Tenants that were left alone.
+	//
+	// Example: 498
+	Skipped int32 `json:"skipped"`
+
+	// Total All rows.
+	//
+	// Example: 10000
+	Total int32 `json:"total"`
+
+	// Unchanged Tenants that had it all.
+	//
+	// Example: 0
+	Unchanged int32 `json:"unchanged"`
+
+	// Updated Tenants that took something over.
+	//
+	// Example: 0
+	Updated int32 `json:"updated"`
+}
+
+// ImportFault What is wrong with a row. It never repeats what stands there.
+type ImportFault struct {
+	// Code A stable word for it; docs/import.md lists them.
+	//
+	// Example: required
+	Code string `json:"code"`
+
+	// Detail What to do, in Chinese or English by `Accept-Language`.
+	//
+	// Example: is required for a tenant that is not here yet
+	Detail string `json:"detail"`
+
+	// Field The column or field; null where it is the row as a whole.
+	//
+	// Example: permanent_code
+	Field nullable.Nullable[string] `json:"field"`
+}
+
+// ImportList A page of imports.
+type ImportList struct {
+	// Items The imports of this page.
+	Items []Import `json:"items"`
+
+	// NextCursor What to pass as `cursor` for the next page; null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+}
+
+// ImportOnConflict `skip`: the tenant is left alone. `update`: it takes over what the row tells; what the row leaves out stays.
+//
+// Example: update
+type ImportOnConflict string
+
+// ImportReport What would become of a file; nothing was stored.
+type ImportReport struct {
+	// Counts How many rows came to what.
+	Counts ImportCounts `json:"counts"`
+
+	// Rows What would become of each row, in the order of the file.
+	Rows []ImportRow `json:"rows"`
+}
+
+// ImportRow What became of one row.
+type ImportRow struct {
+	// CorpID The corp that it names; empty where it names none that could be one.
+	//
+	// Example: wpAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+	CorpID string `json:"corp_id"`
+
+	// Faults What is wrong with it.
+	Faults []ImportFault `json:"faults"`
+
+	// Line The line of the file on which the row begins.
+	//
+	// Example: 17
+	Line int32 `json:"line"`
+
+	// State What became of a row. `unchanged`: all of it was here. `skipped`: the tenant is here and was left alone, or was cancelled where it comes from. `cancelled`: the import was cancelled before.
+	//
+	//
+	// Example: failed
+	State ImportRowState `json:"state"`
+
+	// SuiteID The suite that the row names; empty where it names none that could be one.
+	//
+	// Example: wwa1b2c3d4e5f60718
+	SuiteID string `json:"suite_id"`
+
+	// TenantID The tenant that the row became, or met; null where there is none.
+	//
+	// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+	TenantID nullable.Nullable[openapi_types.UUID] `json:"tenant_id"`
+}
+
+// ImportRowList A page of rows.
+type ImportRowList struct {
+	// Items The rows of this page.
+	Items []ImportRow `json:"items"`
+
+	// NextCursor What to pass as `cursor` for the next page; null on the last one.
+	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
+}
+
+// ImportRowState What became of a row. `unchanged`: all of it was here. `skipped`: the tenant is here and was left alone, or was cancelled where it comes from. `cancelled`: the import was cancelled before.
+//
+// Example: failed
+type ImportRowState string
+
+// ImportState `receiving`: the upload has not ended. `pending`: nobody has begun. `running`: it is being worked off. `done`: nothing is left. `cancelled`: an admin ended it.
+//
+// Example: running
+type ImportState string
 
 // InfoType What the callback is about, WeCom's InfoType (or Event).
 //
@@ -2382,6 +2691,11 @@ type OfDomain = string
 // Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
 type OfEvent = ID
 
+// OfImport An id that this service gave (a UUIDv7, in lower case).
+//
+// Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+type OfImport = ID
+
 // OfKey An id that this service gave (a UUIDv7, in lower case).
 //
 // Example: 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
@@ -2578,6 +2892,76 @@ type ExplainParams struct {
 	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
 	// (`Idempotency-Replayed: true`) and not done again.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ExportTenantsParams defines parameters for ExportTenants.
+type ExportTenantsParams struct {
+	// Format How the file is written.
+	Format *ExportFormat `form:"format,omitempty" json:"format,omitempty"`
+
+	// Include `secrets`: with each tenant's permanent_code, or the secret of an internal app. It needs the scope `tokens:read` as well, and is noted in the audit log before its first byte.
+	Include *ExportInclude `form:"include,omitempty" json:"include,omitempty"`
+
+	// SuiteID Only tenants of this suite.
+	SuiteID *SuiteID `form:"suite_id,omitempty" json:"suite_id,omitempty"`
+
+	// CorpID Only tenants of this corp, in any form of its id that is known here.
+	CorpID *CorpID `form:"corp_id,omitempty" json:"corp_id,omitempty"`
+
+	// Status Only tenants of this status.
+	Status *TenantStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Health Only tenants of this health.
+	Health *TenantHealth `form:"health,omitempty" json:"health,omitempty"`
+
+	// Q Only tenants whose name or corp_id starts with this.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// ListImportsParams defines parameters for ListImports.
+type ListImportsParams struct {
+	// Limit How many things a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// CreateImportParams defines parameters for CreateImport.
+type CreateImportParams struct {
+	// DryRun Only tell what would become of each row.
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// OnConflict What becomes of a tenant that is here already.
+	OnConflict *ImportOnConflict `form:"on_conflict,omitempty" json:"on_conflict,omitempty"`
+
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// CancelImportParams defines parameters for CancelImport.
+type CancelImportParams struct {
+	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// GetImportParams defines parameters for GetImport.
+type GetImportParams struct {
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListImportRowsParams defines parameters for ListImportRows.
+type ListImportRowsParams struct {
+	// State Only rows in this state.
+	State *ImportRowState `form:"state,omitempty" json:"state,omitempty"`
+
+	// Limit How many things a page holds at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before. What it says is nobody's business but the service's.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListReportsParams defines parameters for ListReports.
@@ -2941,6 +3325,24 @@ type ServerInterface interface {
 	// Explain Say why a page cannot register
 	// (POST /v1/explain)
 	Explain(c *gin.Context, params ExplainParams)
+	// ExportTenants Export tenants
+	// (GET /v1/exports/tenants)
+	ExportTenants(c *gin.Context, params ExportTenantsParams)
+	// ListImports List imports
+	// (GET /v1/imports)
+	ListImports(c *gin.Context, params ListImportsParams)
+	// CreateImport Import tenants
+	// (POST /v1/imports)
+	CreateImport(c *gin.Context, params CreateImportParams)
+	// CancelImport Cancel an import
+	// (DELETE /v1/imports/{import_id})
+	CancelImport(c *gin.Context, importID OfImport, params CancelImportParams)
+	// GetImport Read an import
+	// (GET /v1/imports/{import_id})
+	GetImport(c *gin.Context, importID OfImport, params GetImportParams)
+	// ListImportRows List the rows of an import
+	// (GET /v1/imports/{import_id}/rows)
+	ListImportRows(c *gin.Context, importID OfImport, params ListImportRowsParams)
 	// ListReports List what pages reported
 	// (GET /v1/reports)
 	ListReports(c *gin.Context, params ListReportsParams)
@@ -3818,6 +4220,322 @@ func (siw *ServerInterfaceWrapper) Explain(c *gin.Context) {
 	}
 
 	siw.Handler.Explain(c, params)
+}
+
+// ExportTenants operation middleware
+func (siw *ServerInterfaceWrapper) ExportTenants(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportTenantsParams
+
+	// ------------- Optional query parameter "format" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "format", c.Request.URL.Query(), &params.Format, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter format: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "include" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include", c.Request.URL.Query(), &params.Include, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter include: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "suite_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suite_id", c.Request.URL.Query(), &params.SuiteID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suite_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "corp_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "corp_id", c.Request.URL.Query(), &params.CorpID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter corp_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", c.Request.URL.Query(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter status: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "health" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "health", c.Request.URL.Query(), &params.Health, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter health: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", c.Request.URL.Query(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter q: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ExportTenants(c, params)
+}
+
+// ListImports operation middleware
+func (siw *ServerInterfaceWrapper) ListImports(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListImports(c, params)
+}
+
+// CreateImport operation middleware
+func (siw *ServerInterfaceWrapper) CreateImport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateImportParams
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", c.Request.URL.Query(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter dry_run: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "on_conflict" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "on_conflict", c.Request.URL.Query(), &params.OnConflict, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter on_conflict: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CreateImport(c, params)
+}
+
+// CancelImport operation middleware
+func (siw *ServerInterfaceWrapper) CancelImport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "import_id" -------------
+	var importID OfImport
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", c.Param("import_id"), &importID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter import_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CancelImportParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CancelImport(c, importID, params)
+}
+
+// GetImport operation middleware
+func (siw *ServerInterfaceWrapper) GetImport(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "import_id" -------------
+	var importID OfImport
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", c.Param("import_id"), &importID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter import_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetImportParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetImport(c, importID, params)
+}
+
+// ListImportRows operation middleware
+func (siw *ServerInterfaceWrapper) ListImportRows(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "import_id" -------------
+	var importID OfImport
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", c.Param("import_id"), &importID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter import_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListImportRowsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.ListImportRows(c, importID, params)
 }
 
 // ListReports operation middleware
@@ -5615,6 +6333,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/events/:event_id", wrapper.GetEvent)
 	router.POST(options.BaseURL+"/v1/events/:event_id/retry", wrapper.RetryEvent)
 	router.POST(options.BaseURL+"/v1/explain", wrapper.Explain)
+	router.GET(options.BaseURL+"/v1/exports/tenants", wrapper.ExportTenants)
+	router.GET(options.BaseURL+"/v1/imports", wrapper.ListImports)
+	router.POST(options.BaseURL+"/v1/imports", wrapper.CreateImport)
+	router.DELETE(options.BaseURL+"/v1/imports/:import_id", wrapper.CancelImport)
+	router.GET(options.BaseURL+"/v1/imports/:import_id", wrapper.GetImport)
+	router.GET(options.BaseURL+"/v1/imports/:import_id/rows", wrapper.ListImportRows)
 	router.GET(options.BaseURL+"/v1/reports", wrapper.ListReports)
 	router.GET(options.BaseURL+"/v1/suites", wrapper.ListSuites)
 	router.POST(options.BaseURL+"/v1/suites", wrapper.CreateSuite)
@@ -6037,6 +6761,223 @@ type ExplainResponseObject interface {
 type Explain200JSONResponse Explanation
 
 func (response Explain200JSONResponse) VisitExplainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportTenantsRequestObject struct {
+	Params ExportTenantsParams
+}
+
+type ExportTenantsResponseObject interface {
+	VisitExportTenantsResponse(w http.ResponseWriter) error
+}
+
+type ExportTenants200ResponseHeaders struct {
+	ContentDisposition string
+}
+
+type ExportTenants200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	Headers       ExportTenants200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportTenants200ApplicationXNdjsonResponse) VisitExportTenantsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportTenants200TextCsvResponse struct {
+	Body          io.Reader
+	Headers       ExportTenants200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportTenants200TextCsvResponse) VisitExportTenantsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.Header().Set("Content-Disposition", fmt.Sprint(response.Headers.ContentDisposition))
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ListImportsRequestObject struct {
+	Params ListImportsParams
+}
+
+type ListImportsResponseObject interface {
+	VisitListImportsResponse(w http.ResponseWriter) error
+}
+
+type ListImports200JSONResponse ImportList
+
+func (response ListImports200JSONResponse) VisitListImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateImportRequestObject struct {
+	Params CreateImportParams
+	Body   io.Reader
+}
+
+type CreateImportResponseObject interface {
+	VisitCreateImportResponse(w http.ResponseWriter) error
+}
+
+type CreateImport200JSONResponse ImportReport
+
+func (response CreateImport200JSONResponse) VisitCreateImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateImport201ResponseHeaders struct {
+	Location string
+}
+
+type CreateImport201JSONResponse struct {
+	Body    Import
+	Headers CreateImport201ResponseHeaders
+}
+
+func (response CreateImport201JSONResponse) VisitCreateImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelImportRequestObject struct {
+	ImportID OfImport `json:"import_id"`
+	Params   CancelImportParams
+}
+
+type CancelImportResponseObject interface {
+	VisitCancelImportResponse(w http.ResponseWriter) error
+}
+
+type CancelImport204Response struct {
+}
+
+func (response CancelImport204Response) VisitCancelImportResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type GetImportRequestObject struct {
+	ImportID OfImport `json:"import_id"`
+	Params   GetImportParams
+}
+
+type GetImportResponseObject interface {
+	VisitGetImportResponse(w http.ResponseWriter) error
+}
+
+type GetImport200ResponseHeaders struct {
+	ETag string
+}
+
+type GetImport200JSONResponse struct {
+	Body    Import
+	Headers GetImport200ResponseHeaders
+}
+
+func (response GetImport200JSONResponse) VisitGetImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListImportRowsRequestObject struct {
+	ImportID OfImport `json:"import_id"`
+	Params   ListImportRowsParams
+}
+
+type ListImportRowsResponseObject interface {
+	VisitListImportRowsResponse(w http.ResponseWriter) error
+}
+
+type ListImportRows200JSONResponse ImportRowList
+
+func (response ListImportRows200JSONResponse) VisitListImportRowsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
@@ -6994,6 +7935,24 @@ type StrictServerInterface interface {
 	// Explain Say why a page cannot register
 	// (POST /v1/explain)
 	Explain(ctx context.Context, request ExplainRequestObject) (ExplainResponseObject, error)
+	// ExportTenants Export tenants
+	// (GET /v1/exports/tenants)
+	ExportTenants(ctx context.Context, request ExportTenantsRequestObject) (ExportTenantsResponseObject, error)
+	// ListImports List imports
+	// (GET /v1/imports)
+	ListImports(ctx context.Context, request ListImportsRequestObject) (ListImportsResponseObject, error)
+	// CreateImport Import tenants
+	// (POST /v1/imports)
+	CreateImport(ctx context.Context, request CreateImportRequestObject) (CreateImportResponseObject, error)
+	// CancelImport Cancel an import
+	// (DELETE /v1/imports/{import_id})
+	CancelImport(ctx context.Context, request CancelImportRequestObject) (CancelImportResponseObject, error)
+	// GetImport Read an import
+	// (GET /v1/imports/{import_id})
+	GetImport(ctx context.Context, request GetImportRequestObject) (GetImportResponseObject, error)
+	// ListImportRows List the rows of an import
+	// (GET /v1/imports/{import_id}/rows)
+	ListImportRows(ctx context.Context, request ListImportRowsRequestObject) (ListImportRowsResponseObject, error)
 	// ListReports List what pages reported
 	// (GET /v1/reports)
 	ListReports(ctx context.Context, request ListReportsRequestObject) (ListReportsResponseObject, error)
@@ -7571,6 +8530,167 @@ func (sh *strictHandler) Explain(ctx *gin.Context, params ExplainParams) {
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ExplainResponseObject); ok {
 		if err := validResponse.VisitExplainResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExportTenants operation middleware
+func (sh *strictHandler) ExportTenants(ctx *gin.Context, params ExportTenantsParams) {
+	var request ExportTenantsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportTenants(ctx, request.(ExportTenantsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportTenants")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ExportTenantsResponseObject); ok {
+		if err := validResponse.VisitExportTenantsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImports operation middleware
+func (sh *strictHandler) ListImports(ctx *gin.Context, params ListImportsParams) {
+	var request ListImportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImports(ctx, request.(ListImportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListImportsResponseObject); ok {
+		if err := validResponse.VisitListImportsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CreateImport operation middleware
+func (sh *strictHandler) CreateImport(ctx *gin.Context, params CreateImportParams) {
+	var request CreateImportRequestObject
+
+	request.Params = params
+
+	request.Body = ctx.Request.Body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateImport(ctx, request.(CreateImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CreateImportResponseObject); ok {
+		if err := validResponse.VisitCreateImportResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelImport operation middleware
+func (sh *strictHandler) CancelImport(ctx *gin.Context, importID OfImport, params CancelImportParams) {
+	var request CancelImportRequestObject
+
+	request.ImportID = importID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelImport(ctx, request.(CancelImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CancelImportResponseObject); ok {
+		if err := validResponse.VisitCancelImportResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetImport operation middleware
+func (sh *strictHandler) GetImport(ctx *gin.Context, importID OfImport, params GetImportParams) {
+	var request GetImportRequestObject
+
+	request.ImportID = importID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetImport(ctx, request.(GetImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetImportResponseObject); ok {
+		if err := validResponse.VisitGetImportResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListImportRows operation middleware
+func (sh *strictHandler) ListImportRows(ctx *gin.Context, importID OfImport, params ListImportRowsParams) {
+	var request ListImportRowsRequestObject
+
+	request.ImportID = importID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListImportRows(ctx, request.(ListImportRowsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListImportRows")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(ListImportRowsResponseObject); ok {
+		if err := validResponse.VisitListImportRowsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

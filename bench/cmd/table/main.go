@@ -44,6 +44,7 @@ var parts = []part{
 	{"idle", "the first signature of an idle tenant", (*house).idle},
 	{"steady", "many tenants kept fresh at real lifetimes", (*house).steady},
 	{"callbacks", "callbacks at a rate, and a burst of them", (*house).callbacks},
+	{"admin", "lists of many tenants, and an import", (*house).administering},
 	{"scale", "the schedule and the budgets of millions, in virtual time", (*house).scale},
 }
 
