@@ -155,16 +155,16 @@ func (r *rows) add(ring *secret.Keyring, s stock, i int) error {
 			r.credentials = append(r.credentials, []any{id, kind, sealed, []byte(value), int64(1), now.Add(left), now.Add(left - life), next})
 		}
 	}
-	due := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}
+	due, used := pgtype.Timestamptz{InfinityModifier: pgtype.Infinity, Valid: true}, now.Add(-1000*time.Hour) // idle for long
 	if in, ok := s.due(i); ok {
-		due = pgtype.Timestamptz{Time: now.Add(in), Valid: true}
+		due, used = pgtype.Timestamptz{Time: now.Add(in), Valid: true}, now
 	}
 	r.tenants = append(r.tenants, []any{id, stockSuite, corp, fmt.Sprintf("Corp %d", i), health, now})
 	r.forms = append(r.forms, []any{stockSuite, corp, id, false})
 	r.agents = append(r.agents, []any{id, int64(stockAgent)})
 	r.domains = append(r.domains, []any{id, stockHost(i)})
 	r.authorizations = append(r.authorizations, []any{id, stockSuite, corp, code, now})
-	r.refreshes = append(r.refreshes, []any{id, stockSuite, corp, due, now})
+	r.refreshes = append(r.refreshes, []any{id, stockSuite, corp, due, used})
 	return nil
 }
 
