@@ -328,6 +328,24 @@ CREATE TABLE refreshes (
 )
 WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.05');
 
+CREATE TABLE stats_minutes (
+    minute timestamp with time zone NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    count bigint NOT NULL
+);
+
+CREATE TABLE stats_rollup (
+    id smallint NOT NULL,
+    next_at timestamp with time zone NOT NULL,
+    CONSTRAINT stats_rollup_is_one CHECK ((id = 1))
+);
+
+CREATE TABLE stats_snapshots (
+    suite_id text NOT NULL COLLATE pg_catalog."C",
+    as_of timestamp with time zone NOT NULL,
+    data jsonb NOT NULL
+);
+
 CREATE TABLE suite_domains (
     suite_id text NOT NULL COLLATE pg_catalog."C",
     host text NOT NULL COLLATE pg_catalog."C",
@@ -570,6 +588,15 @@ ALTER TABLE ONLY page_reports
 
 ALTER TABLE ONLY refreshes
     ADD CONSTRAINT refreshes_pkey PRIMARY KEY (tenant_id);
+
+ALTER TABLE ONLY stats_minutes
+    ADD CONSTRAINT stats_minutes_pkey PRIMARY KEY (minute, name);
+
+ALTER TABLE ONLY stats_rollup
+    ADD CONSTRAINT stats_rollup_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY stats_snapshots
+    ADD CONSTRAINT stats_snapshots_pkey PRIMARY KEY (suite_id);
 
 ALTER TABLE ONLY suite_domains
     ADD CONSTRAINT suite_domains_pkey PRIMARY KEY (suite_id, host, port);
@@ -831,6 +858,10 @@ ALTER TABLE refreshes ENABLE ROW LEVEL SECURITY;
 CREATE POLICY refreshes_bound ON refreshes USING ((reaches_all() OR (EXISTS ( SELECT
    FROM tenants t
   WHERE ((t.id = refreshes.tenant_id) AND (t.suite_id = refreshes.suite_id))))));
+
+ALTER TABLE stats_snapshots ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY stats_snapshots_bound ON stats_snapshots USING (reaches_all());
 
 ALTER TABLE suite_domains ENABLE ROW LEVEL SECURITY;
 

@@ -37,6 +37,7 @@ type API struct {
 	Reports     *pagereport.Desk   // of those that said so themselves
 	Idempotency *idempotency.Store // an Idempotency-Key means nothing unless set
 	Webhooks    *webhook.Store
+	Stats       Stats
 	// WebhookTests sends tests, and nothing else.
 	WebhookTests *webhook.Deliverer
 	Imports      *imports.Store

@@ -79,6 +79,9 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
+	a.api.Stats = web.Stats{Pool: pool, Backlog: func(context.Context) (ticket.Backlog, error) {
+		return ticket.Backlog{Due: 7, PerSecond: 2}, nil
+	}}
 	// No test asks a name server: every name is a public address, and only this machine is called.
 	a.api.Webhooks = &webhook.Store{Pool: pool, Ring: a.ring, Guard: &netguard.Guard{
 		Allowed: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Resolver: somewhere{}}}

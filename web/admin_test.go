@@ -169,7 +169,7 @@ func TestTheDatabaseIsAway(t *testing.T) {
 	t.Cleanup(nowhere.Close)
 	a := newAdmin(t, func(api *web.API) {
 		api.Suites.Pool, api.Tenants.Pool, api.Gate.Store.Pool, api.Reports.Pool, api.Audit.Pool = nowhere, nowhere, nowhere, nowhere, nowhere
-		api.Webhooks.Pool, api.Imports.Pool = nowhere, nowhere
+		api.Webhooks.Pool, api.Imports.Pool, api.Stats.Pool = nowhere, nowhere, nowhere
 	})
 	calls := operations(t)
 	for _, call := range calls {

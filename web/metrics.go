@@ -18,6 +18,7 @@ import (
 // every label has a bounded set of values.
 type Metrics struct {
 	Registry *prometheus.Registry
+	totals   *prometheus.Registry // what Totals reads, and nothing else
 
 	requests   *prometheus.CounterVec   // listener, method, route, status
 	durations  *prometheus.HistogramVec // listener, method, route
@@ -38,7 +39,7 @@ var requestBuckets = []float64{.00025, .0005, .001, .0025, .005, .01, .025, .05,
 // NewMetrics makes the metrics and registers them, the Go runtime's and the process's.
 func NewMetrics() *Metrics {
 	m := &Metrics{
-		Registry: prometheus.NewRegistry(),
+		Registry: prometheus.NewRegistry(), totals: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "suitesign_http_requests_total", Help: "Requests answered, by listener, method, route template and status.",
 		}, []string{"listener", "method", "route", "status"}),
@@ -77,6 +78,7 @@ func NewMetrics() *Metrics {
 			Buckets: []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"outcome"}),
 	}
+	m.totals.MustRegister(m.signatures, m.refreshes)
 	m.Registry.MustRegister(m.requests, m.durations, m.signatures, m.callbacks, m.reports, m.refreshes, m.fetches, m.late, m.calls, m.callTimes, m.webhooks,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), collectors.NewBuildInfoCollector())
 	return m

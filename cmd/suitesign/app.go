@@ -12,6 +12,7 @@ import (
 	"suitesign/migrations"
 	"suitesign/web"
 	"suitesign/web/idempotency"
+	"suitesign/web/stats"
 )
 
 // app is the service as it runs: what is wired (wire.go), what beats, and what ends in which order.
@@ -109,6 +110,11 @@ func (a *app) beat(h *house) {
 			_, err := h.reports.Prune(ctx)
 			return err
 		}},
+		{"count minutes", time.Minute, h.meter.Flush},
+		{"prune minutes", 10 * time.Minute, func(ctx context.Context) error {
+			_, err := stats.Prune(ctx, a.pools.working)
+			return err
+		}},
 		{"prune events", 10 * time.Minute, func(ctx context.Context) error {
 			_, err := audit.PruneOutbox(ctx, a.pools.working)
 			return err
@@ -123,6 +129,10 @@ func (a *app) beat(h *house) {
 			}},
 			{"tickets", time.Second, func(ctx context.Context) error {
 				_, err := h.refresher.RunOnce(ctx)
+				return err
+			}},
+			{"stats", 10 * time.Second, func(ctx context.Context) error {
+				_, err := h.roller.RunOnce(ctx)
 				return err
 			}},
 			{"webhooks", time.Second, func(ctx context.Context) error {

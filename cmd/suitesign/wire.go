@@ -23,6 +23,7 @@ import (
 	"suitesign/web/demo/debug"
 	"suitesign/web/idempotency"
 	"suitesign/web/imports"
+	"suitesign/web/stats"
 	"suitesign/web/webhook"
 	"suitesign/wecom"
 )
@@ -42,6 +43,9 @@ type house struct {
 	gate        *apikey.Gate
 	webhooks    *webhook.Store
 	deliverer   *webhook.Deliverer
+	meter       *stats.Meter
+	roller      *stats.Roller
+	stats       web.Stats
 	log         *slog.Logger
 
 	warnOfSuites   func(context.Context) []string
@@ -88,6 +92,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	}
 	reader := &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: ring}, Directory: directory}
 	h.reports = &pagereport.Desk{Pool: serving, Known: reader, Tickets: refresher, Observe: a.metrics.ObservePageReport, Log: a.log}
+	a.wireStats(h, refresher)
 	if err := a.wireWebhooks(h, ring); err != nil {
 		return nil, err
 	}
@@ -111,6 +116,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 			Imports:   &imports.Store{Pool: serving, Ring: ring, Suites: suites, Tenants: tenants, Demo: c.Demo != nil},
 			MaxImport: int64(c.Imports.MaxMiB) << 20,
 			Demo:      c.Demo != nil,
+			Stats:     h.stats,
 		},
 		DemoPage: demoPage,
 		Log:      a.log, Metrics: a.metrics, Health: a.health,

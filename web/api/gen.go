@@ -266,19 +266,19 @@ func (e ImportState) Valid() bool {
 
 // Defines values for PageReportAction.
 const (
-	None    PageReportAction = "none"
-	Refetch PageReportAction = "refetch"
-	Retry   PageReportAction = "retry"
+	PageReportActionNone    PageReportAction = "none"
+	PageReportActionRefetch PageReportAction = "refetch"
+	PageReportActionRetry   PageReportAction = "retry"
 )
 
 // Valid indicates whether the value is a known member of the PageReportAction enum.
 func (e PageReportAction) Valid() bool {
 	switch e {
-	case None:
+	case PageReportActionNone:
 		return true
-	case Refetch:
+	case PageReportActionRefetch:
 		return true
-	case Retry:
+	case PageReportActionRetry:
 		return true
 	default:
 		return false
@@ -447,6 +447,60 @@ func (e SignedByKind) Valid() bool {
 	case SignedByKindAgent:
 		return true
 	case SignedByKindConfig:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StatsCredentialsEndsWithin.
+const (
+	StatsCredentialsEndsWithinExpired StatsCredentialsEndsWithin = "expired"
+	StatsCredentialsEndsWithinLater   StatsCredentialsEndsWithin = "later"
+	StatsCredentialsEndsWithinN1H     StatsCredentialsEndsWithin = "1h"
+	StatsCredentialsEndsWithinN2H     StatsCredentialsEndsWithin = "2h"
+	StatsCredentialsEndsWithinN30M    StatsCredentialsEndsWithin = "30m"
+	StatsCredentialsEndsWithinN5M     StatsCredentialsEndsWithin = "5m"
+	StatsCredentialsEndsWithinNone    StatsCredentialsEndsWithin = "none"
+)
+
+// Valid indicates whether the value is a known member of the StatsCredentialsEndsWithin enum.
+func (e StatsCredentialsEndsWithin) Valid() bool {
+	switch e {
+	case StatsCredentialsEndsWithinExpired:
+		return true
+	case StatsCredentialsEndsWithinLater:
+		return true
+	case StatsCredentialsEndsWithinN1H:
+		return true
+	case StatsCredentialsEndsWithinN2H:
+		return true
+	case StatsCredentialsEndsWithinN30M:
+		return true
+	case StatsCredentialsEndsWithinN5M:
+		return true
+	case StatsCredentialsEndsWithinNone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StatsCredentialsKind.
+const (
+	StatsCredentialsKindAccessToken StatsCredentialsKind = "access_token"
+	StatsCredentialsKindAgentConfig StatsCredentialsKind = "agent_config"
+	StatsCredentialsKindJsapiTicket StatsCredentialsKind = "jsapi_ticket"
+)
+
+// Valid indicates whether the value is a known member of the StatsCredentialsKind enum.
+func (e StatsCredentialsKind) Valid() bool {
+	switch e {
+	case StatsCredentialsKindAccessToken:
+		return true
+	case StatsCredentialsKindAgentConfig:
+		return true
+	case StatsCredentialsKindJsapiTicket:
 		return true
 	default:
 		return false
@@ -1900,6 +1954,192 @@ type SignedBy struct {
 // Example: config
 type SignedByKind string
 
+// Stats How everything fares.
+type Stats struct {
+	// AsOf When tenants, credentials, callbacks and budgets were counted; null before the first time.
+	//
+	// Example: 2026-03-01T08:00:00Z
+	AsOf nullable.Nullable[time.Time] `json:"as_of"`
+
+	// Budgets How much of what WeCom allows is used at the moment, over all replicas.
+	Budgets StatsBudgets `json:"budgets"`
+
+	// Callbacks Callbacks of the last 24 hours by kind.
+	Callbacks []StatsCallbacks `json:"callbacks"`
+
+	// Credentials Credentials by kind and time to their end. What is absent is none.
+	Credentials []StatsCredentials `json:"credentials"`
+
+	// Minutes What happened each minute, the oldest first. Minutes in which nothing did are absent.
+	Minutes []StatsMinute `json:"minutes"`
+
+	// Schedule How far refreshes are behind.
+	Schedule StatsSchedule `json:"schedule"`
+
+	// SuiteID The suite that was asked for; null for all.
+	SuiteID nullable.Nullable[string] `json:"suite_id"`
+
+	// Tenants Tenants by status and health. What is absent is none.
+	Tenants []StatsTenants `json:"tenants"`
+}
+
+// StatsBudgets How much of what WeCom allows is used at the moment, over all replicas.
+type StatsBudgets struct {
+	// AppsNearLimit How many apps of a corp have, likewise.
+	//
+	// Example: 0
+	AppsNearLimit int64 `json:"apps_near_limit"`
+
+	// CorpsNearLimit How many corps have used four fifths of their calls or more.
+	//
+	// Example: 0
+	CorpsNearLimit int64 `json:"corps_near_limit"`
+
+	// IPHour Of the calls an hour, likewise.
+	//
+	// Example: 0.1
+	IPHour float64 `json:"ip_hour"`
+
+	// IPMinute Of the calls a minute of the address that has used most, 0 to 1.
+	//
+	// Example: 0.2
+	IPMinute float64 `json:"ip_minute"`
+}
+
+// StatsCallbacks How many callbacks of a kind came.
+type StatsCallbacks struct {
+	// Count How many, each distinct one once.
+	//
+	// Example: 144
+	Count int64 `json:"count"`
+
+	// InfoType What the callback is about, WeCom's InfoType (or Event).
+	//
+	// Example: create_auth
+	InfoType InfoType `json:"info_type"`
+}
+
+// StatsCredentials How many credentials of a kind end within a time.
+type StatsCredentials struct {
+	// Count How many.
+	//
+	// Example: 1200
+	Count int64 `json:"count"`
+
+	// EndsWithin `none`: there is none yet. `expired`: it has ended. Else the shortest of these times within which it ends; each credential is counted once.
+	//
+	//
+	// Example: 2h
+	EndsWithin StatsCredentialsEndsWithin `json:"ends_within"`
+
+	// Kind Which credential.
+	//
+	// Example: jsapi_ticket
+	Kind StatsCredentialsKind `json:"kind"`
+}
+
+// StatsCredentialsEndsWithin `none`: there is none yet. `expired`: it has ended. Else the shortest of these times within which it ends; each credential is counted once.
+//
+// Example: 2h
+type StatsCredentialsEndsWithin string
+
+// StatsCredentialsKind Which credential.
+//
+// Example: jsapi_ticket
+type StatsCredentialsKind string
+
+// StatsMinute What all replicas did within one minute, as far as they have told; each tells once a minute.
+type StatsMinute struct {
+	// At When the minute begins.
+	//
+	// Example: 2026-03-01T08:00:00Z
+	At time.Time `json:"at"`
+
+	// RefreshesFailed Tenants whose refresh failed.
+	//
+	// Example: 0
+	RefreshesFailed int64 `json:"refreshes_failed"`
+
+	// RefreshesOk Tenants that were refreshed.
+	//
+	// Example: 40
+	RefreshesOk int64 `json:"refreshes_ok"`
+
+	// RefreshesParked Tenants whose refresh waits for something.
+	//
+	// Example: 0
+	RefreshesParked int64 `json:"refreshes_parked"`
+
+	// SignaturesAgent Signatures for agentConfig.
+	//
+	// Example: 5000
+	SignaturesAgent int64 `json:"signatures_agent"`
+
+	// SignaturesBoth Answers with both.
+	//
+	// Example: 2000
+	SignaturesBoth int64 `json:"signatures_both"`
+
+	// SignaturesConfig Signatures for config.
+	//
+	// Example: 6000
+	SignaturesConfig int64 `json:"signatures_config"`
+
+	// SignaturesRefused Requests for signatures that were refused.
+	//
+	// Example: 3
+	SignaturesRefused int64 `json:"signatures_refused"`
+}
+
+// StatsSchedule How far refreshes are behind.
+type StatsSchedule struct {
+	// Due Tenants that are due and wait.
+	//
+	// Example: 0
+	Due int64 `json:"due"`
+
+	// EtaSeconds How long until what is due is worked off.
+	//
+	// Example: 0
+	EtaSeconds int64 `json:"eta_seconds"`
+
+	// Idle Tenants that nobody has asked for in a while, refreshed on the next request only.
+	//
+	// Example: 0
+	Idle int64 `json:"idle"`
+
+	// LateSeconds How long the one that waits longest has waited.
+	//
+	// Example: 0
+	LateSeconds int64 `json:"late_seconds"`
+
+	// PerSecond Tenants a second that the limits allow; 0 where they are off.
+	//
+	// Example: 333.3
+	PerSecond float64 `json:"per_second"`
+}
+
+// StatsTenants How many tenants have a status and health.
+type StatsTenants struct {
+	// Count How many.
+	//
+	// Example: 1200
+	Count int64 `json:"count"`
+
+	// Health `ok`: every credential lives. `pending`: nothing was fetched yet. `failing`: the last attempt failed, `last_error` tells why. `waiting_suite_ticket`:
+	// WeCom has to push one. `needs_reauthorization`: the corp's admin has to install the suite again.
+	//
+	//
+	// Example: ok
+	Health TenantHealth `json:"health"`
+
+	// Status `active`: authorized. `disabled`: switched off by an admin, which a re-install does not undo. `cancelled`: the authorization was ended in WeCom.
+	//
+	//
+	// Example: active
+	Status TenantStatus `json:"status"`
+}
+
 // Suite A suite.
 type Suite struct {
 	// CallbackTokenSet Whether a callback_token is stored.
@@ -2985,6 +3225,18 @@ type ListReportsParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// GetStatsParams defines parameters for GetStats.
+type GetStatsParams struct {
+	// SuiteID Only tenants, credentials and callbacks of this suite; budgets, schedule and minutes are always those of all suites together.
+	SuiteID *SuiteID `form:"suite_id,omitempty" json:"suite_id,omitempty"`
+
+	// Minutes How many minutes back `minutes` reaches; they are kept for a day.
+	Minutes *int32 `form:"minutes,omitempty" json:"minutes,omitempty"`
+
+	// IfNoneMatch The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ListSuitesParams defines parameters for ListSuites.
 type ListSuitesParams struct {
 	// Sort The order of the list; a minus is the reverse.
@@ -3346,6 +3598,9 @@ type ServerInterface interface {
 	// ListReports List what pages reported
 	// (GET /v1/reports)
 	ListReports(c *gin.Context, params ListReportsParams)
+	// GetStats Read how everything fares
+	// (GET /v1/stats)
+	GetStats(c *gin.Context, params GetStatsParams)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(c *gin.Context, params ListSuitesParams)
@@ -4603,6 +4858,62 @@ func (siw *ServerInterfaceWrapper) ListReports(c *gin.Context) {
 	}
 
 	siw.Handler.ListReports(c, params)
+}
+
+// GetStats operation middleware
+func (siw *ServerInterfaceWrapper) GetStats(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetStatsParams
+
+	// ------------- Optional query parameter "suite_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "suite_id", c.Request.URL.Query(), &params.SuiteID, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suite_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "minutes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "minutes", c.Request.URL.Query(), &params.Minutes, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter minutes: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for If-None-Match, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter If-None-Match: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.GetStats(c, params)
 }
 
 // ListSuites operation middleware
@@ -6340,6 +6651,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/v1/imports/:import_id", wrapper.GetImport)
 	router.GET(options.BaseURL+"/v1/imports/:import_id/rows", wrapper.ListImportRows)
 	router.GET(options.BaseURL+"/v1/reports", wrapper.ListReports)
+	router.GET(options.BaseURL+"/v1/stats", wrapper.GetStats)
 	router.GET(options.BaseURL+"/v1/suites", wrapper.ListSuites)
 	router.POST(options.BaseURL+"/v1/suites", wrapper.CreateSuite)
 	router.DELETE(options.BaseURL+"/v1/suites/:suite_id", wrapper.DeleteSuite)
@@ -7006,6 +7318,36 @@ func (response ListReports200JSONResponse) VisitListReportsResponse(w http.Respo
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStatsRequestObject struct {
+	Params GetStatsParams
+}
+
+type GetStatsResponseObject interface {
+	VisitGetStatsResponse(w http.ResponseWriter) error
+}
+
+type GetStats200ResponseHeaders struct {
+	ETag string
+}
+
+type GetStats200JSONResponse struct {
+	Body    Stats
+	Headers GetStats200ResponseHeaders
+}
+
+func (response GetStats200JSONResponse) VisitGetStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -7956,6 +8298,9 @@ type StrictServerInterface interface {
 	// ListReports List what pages reported
 	// (GET /v1/reports)
 	ListReports(ctx context.Context, request ListReportsRequestObject) (ListReportsResponseObject, error)
+	// GetStats Read how everything fares
+	// (GET /v1/stats)
+	GetStats(ctx context.Context, request GetStatsRequestObject) (GetStatsResponseObject, error)
 	// ListSuites List suites
 	// (GET /v1/suites)
 	ListSuites(ctx context.Context, request ListSuitesRequestObject) (ListSuitesResponseObject, error)
@@ -8717,6 +9062,32 @@ func (sh *strictHandler) ListReports(ctx *gin.Context, params ListReportsParams)
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(ListReportsResponseObject); ok {
 		if err := validResponse.VisitListReportsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetStats operation middleware
+func (sh *strictHandler) GetStats(ctx *gin.Context, params GetStatsParams) {
+	var request GetStatsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStats(ctx, request.(GetStatsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStats")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(GetStatsResponseObject); ok {
+		if err := validResponse.VisitGetStatsResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {

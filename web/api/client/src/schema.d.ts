@@ -776,6 +776,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read how everything fares
+         * @description Reads how tenants, credentials, callbacks, budgets and the schedule fare, and what was signed and refreshed each minute. Tenants, credentials, callbacks and budgets are
+         *     counted by the heartbeat of one replica for all, at most once a minute and for at most a twentieth of the time, so with a million tenants about once a minute: `as_of` tells when. The schedule
+         *     is of the last five seconds, minutes are added up over all replicas once a minute. Nothing is counted for this call.
+         *
+         *     Codes: `suite_not_found` 404.
+         */
+        get: operations["getStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/explain": {
         parameters: {
             query?: never;
@@ -808,7 +832,7 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Lists the keys, the newest first, revoked and expired ones too. The bootstrap key of the configuration is not among them.
+         * @description Lists the keys, from the index api_keys_pkey, revoked and expired ones too. The bootstrap key of the configuration is not among them.
          */
         get: operations["listAPIKeys"];
         put?: never;
@@ -882,6 +906,116 @@ export interface paths {
          *     Codes: `insufficient_scope` 403, `api_key_not_found` 404, `api_key_inactive` 409, `api_key_replaced` 409.
          */
         post: operations["rotateAPIKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports
+         * @description Lists the imports, the newest first. They are kept for 30 days after their end.
+         */
+        get: operations["listImports"];
+        put?: never;
+        /**
+         * Import tenants
+         * @description Takes in a file of tenants that another system served until now, one in a row, so that no corp has to authorize anew. The file is streamed and may be up to 64 MiB (the operator
+         *     decides); its rows are sealed and worked off in the background. docs/import.md describes rows, columns and conversions.
+         *
+         *     A fault of the file itself (an unknown column, a quote that is not closed) refuses the whole of it; a fault of one row fails that row alone. A file that is imported again changes nothing.
+         *
+         *     With `dry_run=true` nothing is stored: the answer is 200 and tells what would become of each row.
+         *
+         *     Codes: `invalid_file` 400, `import_too_large` 413, `imports_busy` 429 while this replica takes in two files.
+         */
+        post: operations["createImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import's id. */
+                import_id: components["parameters"]["OfImport"];
+            };
+            cookie?: never;
+        };
+        /**
+         * Read an import
+         * @description Tells how far an import is.
+         *
+         *     Codes: `import_not_found` 404.
+         */
+        get: operations["getImport"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel an import
+         * @description Ends an import that is not done. Tenants that moved in already stay; what the other rows held is forgotten. Cancelling again changes nothing.
+         *
+         *     Codes: `import_not_found` 404, `import_done` 409, `version_conflict` 412.
+         */
+        delete: operations["cancelImport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/imports/{import_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The import's id. */
+                import_id: components["parameters"]["OfImport"];
+            };
+            cookie?: never;
+        };
+        /**
+         * List the rows of an import
+         * @description Tells what became of each row, in the order of the file. What a row held is never told.
+         *
+         *     Codes: `import_not_found` 404.
+         */
+        get: operations["listImportRows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/exports/tenants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export tenants
+         * @description Streams every tenant that the filters select, with its agents, aliases and domains, in the form in which they can be imported elsewhere. Tenants that come or go meanwhile may be in it or not.
+         *     Without `include=secrets` the columns `permanent_code` and `secret` are empty. An answer that breaks off is cut, so that nobody takes a part for the whole.
+         *
+         *     Codes: `insufficient_scope` 403.
+         */
+        get: operations["exportTenants"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1728,6 +1862,183 @@ export interface components {
             items: components["schemas"]["AuditEntry"][];
             next_cursor: components["schemas"]["NextCursor"];
         };
+        /** @description How everything fares. */
+        Stats: {
+            /**
+             * Format: date-time
+             * @description When tenants, credentials, callbacks and budgets were counted; null before the first time.
+             * @example 2026-03-01T08:00:00Z
+             */
+            as_of: string | null;
+            /**
+             * @description The suite that was asked for; null for all.
+             * @example null
+             */
+            suite_id: string | null;
+            /** @description Tenants by status and health. What is absent is none. */
+            tenants: components["schemas"]["StatsTenants"][];
+            /** @description Credentials by kind and time to their end. What is absent is none. */
+            credentials: components["schemas"]["StatsCredentials"][];
+            /** @description Callbacks of the last 24 hours by kind. */
+            callbacks: components["schemas"]["StatsCallbacks"][];
+            budgets: components["schemas"]["StatsBudgets"];
+            schedule: components["schemas"]["StatsSchedule"];
+            /** @description What happened each minute, the oldest first. Minutes in which nothing did are absent. */
+            minutes: components["schemas"]["StatsMinute"][];
+        };
+        /** @description How many tenants have a status and health. */
+        StatsTenants: {
+            status: components["schemas"]["TenantStatus"];
+            health: components["schemas"]["TenantHealth"];
+            /**
+             * Format: int64
+             * @description How many.
+             * @example 1200
+             */
+            count: number;
+        };
+        /** @description How many credentials of a kind end within a time. */
+        StatsCredentials: {
+            /**
+             * @description Which credential.
+             * @example jsapi_ticket
+             * @enum {string}
+             */
+            kind: "access_token" | "jsapi_ticket" | "agent_config";
+            /**
+             * @description `none`: there is none yet. `expired`: it has ended. Else the shortest of these times within which it ends; each credential is counted once.
+             * @example 2h
+             * @enum {string}
+             */
+            ends_within: "none" | "expired" | "5m" | "30m" | "1h" | "2h" | "later";
+            /**
+             * Format: int64
+             * @description How many.
+             * @example 1200
+             */
+            count: number;
+        };
+        /** @description How many callbacks of a kind came. */
+        StatsCallbacks: {
+            info_type: components["schemas"]["InfoType"];
+            /**
+             * Format: int64
+             * @description How many, each distinct one once.
+             * @example 144
+             */
+            count: number;
+        };
+        /** @description How much of what WeCom allows is used at the moment, over all replicas. */
+        StatsBudgets: {
+            /**
+             * Format: double
+             * @description Of the calls a minute of the address that has used most, 0 to 1.
+             * @example 0.2
+             */
+            ip_minute: number;
+            /**
+             * Format: double
+             * @description Of the calls an hour, likewise.
+             * @example 0.1
+             */
+            ip_hour: number;
+            /**
+             * Format: int64
+             * @description How many corps have used four fifths of their calls or more.
+             * @example 0
+             */
+            corps_near_limit: number;
+            /**
+             * Format: int64
+             * @description How many apps of a corp have, likewise.
+             * @example 0
+             */
+            apps_near_limit: number;
+        };
+        /** @description How far refreshes are behind. */
+        StatsSchedule: {
+            /**
+             * Format: int64
+             * @description Tenants that are due and wait.
+             * @example 0
+             */
+            due: number;
+            /**
+             * Format: int64
+             * @description How long the one that waits longest has waited.
+             * @example 0
+             */
+            late_seconds: number;
+            /**
+             * Format: double
+             * @description Tenants a second that the limits allow; 0 where they are off.
+             * @example 333.3
+             */
+            per_second: number;
+            /**
+             * Format: int64
+             * @description How long until what is due is worked off.
+             * @example 0
+             */
+            eta_seconds: number;
+            /**
+             * Format: int64
+             * @description Tenants that nobody has asked for in a while, refreshed on the next request only.
+             * @example 0
+             */
+            idle: number;
+        };
+        /** @description What all replicas did within one minute, as far as they have told; each tells once a minute. */
+        StatsMinute: {
+            /**
+             * Format: date-time
+             * @description When the minute begins.
+             * @example 2026-03-01T08:00:00Z
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Signatures for config.
+             * @example 6000
+             */
+            signatures_config: number;
+            /**
+             * Format: int64
+             * @description Signatures for agentConfig.
+             * @example 5000
+             */
+            signatures_agent: number;
+            /**
+             * Format: int64
+             * @description Answers with both.
+             * @example 2000
+             */
+            signatures_both: number;
+            /**
+             * Format: int64
+             * @description Requests for signatures that were refused.
+             * @example 3
+             */
+            signatures_refused: number;
+            /**
+             * Format: int64
+             * @description Tenants that were refreshed.
+             * @example 40
+             */
+            refreshes_ok: number;
+            /**
+             * Format: int64
+             * @description Tenants whose refresh failed.
+             * @example 0
+             */
+            refreshes_failed: number;
+            /**
+             * Format: int64
+             * @description Tenants whose refresh waits for something.
+             * @example 0
+             */
+            refreshes_parked: number;
+        };
         /**
          * @description `tenant.authorized`: a corp authorized a suite, for the first time or again. `tenant.changed`: a tenant's agents, name, aliases or switch changed. `tenant.cancelled`: WeCom ended
          *     the authorization, or an admin removed the tenant. `credential.failing`: a tenant's health turned bad, or bad in another way. `credential.recovered`: it is good again.
@@ -2075,6 +2386,189 @@ export interface components {
             /** @description The deliveries of this page. */
             items: components["schemas"]["WebhookDelivery"][];
             next_cursor: components["schemas"]["NextCursor"];
+        };
+        /**
+         * @description `skip`: the tenant is left alone. `update`: it takes over what the row tells; what the row leaves out stays.
+         * @default skip
+         * @example update
+         * @enum {string}
+         */
+        ImportOnConflict: "skip" | "update";
+        /**
+         * @description `receiving`: the upload has not ended. `pending`: nobody has begun. `running`: it is being worked off. `done`: nothing is left. `cancelled`: an admin ended it.
+         * @example running
+         * @enum {string}
+         */
+        ImportState: "receiving" | "pending" | "running" | "done" | "cancelled";
+        /**
+         * @description What became of a row. `unchanged`: all of it was here. `skipped`: the tenant is here and was left alone, or was cancelled where it comes from. `cancelled`: the import was cancelled before.
+         * @example failed
+         * @enum {string}
+         */
+        ImportRowState: "pending" | "created" | "updated" | "unchanged" | "skipped" | "failed" | "cancelled";
+        /**
+         * @description CSV with a header, or JSON lines.
+         * @default csv
+         * @example jsonl
+         * @enum {string}
+         */
+        ExportFormat: "csv" | "jsonl";
+        /**
+         * @description What an export has beside the tenants.
+         * @example secrets
+         * @enum {string}
+         */
+        ExportInclude: "secrets";
+        /** @description How many rows came to what. */
+        ImportCounts: {
+            /**
+             * Format: int32
+             * @description All rows.
+             * @example 10000
+             */
+            total: number;
+            /**
+             * Format: int32
+             * @description Those not worked off yet, or never in an import that was cancelled.
+             * @example 2500
+             */
+            pending: number;
+            /**
+             * Format: int32
+             * @description New tenants.
+             * @example 7000
+             */
+            created: number;
+            /**
+             * Format: int32
+             * @description Tenants that took something over.
+             * @example 0
+             */
+            updated: number;
+            /**
+             * Format: int32
+             * @description Tenants that had it all.
+             * @example 0
+             */
+            unchanged: number;
+            /**
+             * Format: int32
+             * @description Tenants that were left alone.
+             * @example 498
+             */
+            skipped: number;
+            /**
+             * Format: int32
+             * @description Rows with a fault.
+             * @example 2
+             */
+            failed: number;
+        };
+        /** @description A file of tenants that was taken in. */
+        Import: {
+            id: components["schemas"]["Id"];
+            state: components["schemas"]["ImportState"];
+            format: components["schemas"]["ExportFormat"];
+            on_conflict: components["schemas"]["ImportOnConflict"];
+            /**
+             * @description The SHA-256 of the file; null while it is received.
+             * @example 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+             */
+            sha256: string | null;
+            /**
+             * @description The name of the API key.
+             * @example bootstrap
+             */
+            created_by: string;
+            counts: components["schemas"]["ImportCounts"];
+            /**
+             * Format: double
+             * @description The share of the rows that nothing is left to do for.
+             * @example 0.75
+             */
+            progress: number;
+            /**
+             * Format: date-time
+             * @description When its upload began.
+             * @example 2026-03-01T08:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When its first row was worked off.
+             * @example 2026-03-01T08:00:01Z
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was done or cancelled.
+             * @example 2026-03-01T08:00:09Z
+             */
+            finished_at: string | null;
+        };
+        /** @description A page of imports. */
+        ImportList: {
+            /** @description The imports of this page. */
+            items: components["schemas"]["Import"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description What is wrong with a row. It never repeats what stands there. */
+        ImportFault: {
+            /**
+             * @description The column or field; null where it is the row as a whole.
+             * @example permanent_code
+             */
+            field: string | null;
+            /**
+             * @description A stable word for it; docs/import.md lists them.
+             * @example required
+             */
+            code: string;
+            /**
+             * @description What to do, in Chinese or English by `Accept-Language`.
+             * @example is required for a tenant that is not here yet
+             */
+            detail: string;
+        };
+        /** @description What became of one row. */
+        ImportRow: {
+            /**
+             * Format: int32
+             * @description The line of the file on which the row begins.
+             * @example 17
+             */
+            line: number;
+            state: components["schemas"]["ImportRowState"];
+            /**
+             * @description The suite that the row names; empty where it names none that could be one.
+             * @example wwa1b2c3d4e5f60718
+             */
+            suite_id: string;
+            /**
+             * @description The corp that it names; empty where it names none that could be one.
+             * @example wpAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+             */
+            corp_id: string;
+            /**
+             * Format: uuid
+             * @description The tenant that the row became, or met; null where there is none.
+             * @example 0198f0a1-7b1c-7d3e-9a55-3c5d7e9f1a2b
+             */
+            tenant_id: string | null;
+            /** @description What is wrong with it. */
+            faults: components["schemas"]["ImportFault"][];
+        };
+        /** @description A page of rows. */
+        ImportRowList: {
+            /** @description The rows of this page. */
+            items: components["schemas"]["ImportRow"][];
+            next_cursor: components["schemas"]["NextCursor"];
+        };
+        /** @description What would become of a file; nothing was stored. */
+        ImportReport: {
+            counts: components["schemas"]["ImportCounts"];
+            /** @description What would become of each row, in the order of the file. */
+            rows: components["schemas"]["ImportRow"][];
         };
         /** @description What is known of a registration that failed. */
         ExplainRequest: {
@@ -2499,7 +2993,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The request is not as it should be; `errors` names what. Codes: `invalid_request`, `invalid_json`, `invalid_domain`, `invalid_webhook_url`, `webhook_url_forbidden`. */
+        /** @description The request is not as it should be; `errors` names what. Codes: `invalid_request`, `invalid_json`, `invalid_domain`, `invalid_file`, `invalid_webhook_url`, `webhook_url_forbidden`. */
         BadRequest: {
             headers: {
                 [name: string]: unknown;
@@ -2564,7 +3058,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing. Codes: `suite_not_found`, `tenant_not_found`, `domain_not_found`, `alias_not_found`, `event_not_found`, `webhook_not_found`, `delivery_not_found`, `api_key_not_found`; `not_found` for a path that does not exist. */
+        /** @description There is no such thing. Codes: `suite_not_found`, `tenant_not_found`, `domain_not_found`, `alias_not_found`, `event_not_found`, `import_not_found`, `webhook_not_found`, `delivery_not_found`, `api_key_not_found`; `not_found` for a path that does not exist. */
         NotFound: {
             headers: {
                 [name: string]: unknown;
@@ -2583,7 +3077,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The state of the thing does not allow it. Codes: `suite_exists`, `suite_has_active_tenants`, `suite_not_internal`, `corp_id_taken`, `tenant_cancelled`, `authorization_missing`, `event_not_retryable`, `webhook_disabled`, `api_key_inactive`, `api_key_replaced`; `idempotency_in_progress` while the first request with this `Idempotency-Key` is under way. */
+        /** @description The state of the thing does not allow it. Codes: `suite_exists`, `suite_has_active_tenants`, `suite_not_internal`, `corp_id_taken`, `tenant_cancelled`, `authorization_missing`, `event_not_retryable`, `import_done`, `webhook_disabled`, `api_key_inactive`, `api_key_replaced`; `idempotency_in_progress` while the first request with this `Idempotency-Key` is under way. */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2621,7 +3115,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is larger than 64 KiB. Code: `body_too_large`. */
+        /** @description The body is larger than 64 KiB, or a file larger than is taken in. Codes: `body_too_large`, `import_too_large`. */
         TooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -2686,7 +3180,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Too much was asked for; wait as long as `Retry-After` says. Codes: `rate_limited` where the key's requests are too many, `refresh_budget_spent` where the calls to WeCom are. */
+        /** @description Too much was asked for; wait as long as `Retry-After` says. Codes: `rate_limited` where the key's requests are too many, `refresh_budget_spent` where the calls to WeCom are, `imports_busy` where the uploads are. */
         TooManyRequests: {
             headers: {
                 /** @description Seconds to wait. */
@@ -2796,6 +3290,8 @@ export interface components {
         OfWebhook: components["schemas"]["Id"];
         /** @description The delivery's id. */
         OfDelivery: components["schemas"]["Id"];
+        /** @description The import's id. */
+        OfImport: components["schemas"]["Id"];
         /**
          * @description `host` or `host:port`; without a port it means the scheme's default. Upper case and Unicode are folded to lower-case punycode. Refused are IP
          *     addresses, single labels and public suffixes.
@@ -4423,6 +4919,43 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    getStats: {
+        parameters: {
+            query?: {
+                /** @description Only tenants, credentials and callbacks of this suite; budgets, schedule and minutes are always those of all suites together. */
+                suite_id?: components["schemas"]["SuiteId"];
+                /** @description How many minutes back `minutes` reaches; they are kept for a day. */
+                minutes?: number;
+            };
+            header?: {
+                /** @description The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How everything fares. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Stats"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     explain: {
         parameters: {
             query?: never;
@@ -4467,6 +5000,8 @@ export interface operations {
     listAPIKeys: {
         parameters: {
             query?: {
+                /** @description The order of the list; a minus is the newest first. */
+                sort?: "created_at" | "-created_at";
                 /** @description How many things a page holds at most. */
                 limit?: components["parameters"]["Limit"];
                 /** @description The `next_cursor` of the page before. What it says is nobody's business but the service's. */
@@ -4690,6 +5225,245 @@ export interface operations {
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listImports: {
+        parameters: {
+            query?: {
+                /** @description How many things a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. What it says is nobody's business but the service's. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of imports. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createImport: {
+        parameters: {
+            query?: {
+                /** @description Only tell what would become of each row. */
+                dry_run?: boolean;
+                /** @description What becomes of a tenant that is here already. */
+                on_conflict?: components["schemas"]["ImportOnConflict"];
+            };
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file. */
+        requestBody: {
+            content: {
+                "text/csv": string;
+                "application/x-ndjson": string;
+            };
+        };
+        responses: {
+            /** @description What would become of each row. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            /** @description The import, which is worked off from now on. */
+            201: {
+                headers: {
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen, or several with commas between them: where the thing still looks like that, the answer is 304 without a body. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+            };
+            path: {
+                /** @description The import's id. */
+                import_id: components["parameters"]["OfImport"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The import. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists. */
+                "If-Match"?: components["parameters"]["IfMatch"];
+            };
+            path: {
+                /** @description The import's id. */
+                import_id: components["parameters"]["OfImport"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The import is cancelled. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listImportRows: {
+        parameters: {
+            query?: {
+                /** @description Only rows in this state. */
+                state?: components["schemas"]["ImportRowState"];
+                /** @description How many things a page holds at most. */
+                limit?: components["parameters"]["Limit"];
+                /** @description The `next_cursor` of the page before. What it says is nobody's business but the service's. */
+                cursor?: components["parameters"]["Cursor"];
+            };
+            header?: never;
+            path: {
+                /** @description The import's id. */
+                import_id: components["parameters"]["OfImport"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of rows. */
+            200: {
+                headers: {
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportRowList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportTenants: {
+        parameters: {
+            query?: {
+                /** @description How the file is written. */
+                format?: components["schemas"]["ExportFormat"];
+                /** @description `secrets`: with each tenant's permanent_code, or the secret of an internal app. It needs the scope `tokens:read` as well, and is noted in the audit log before its first byte. */
+                include?: components["schemas"]["ExportInclude"];
+                /** @description Only tenants of this suite. */
+                suite_id?: components["schemas"]["SuiteId"];
+                /** @description Only tenants of this corp, in any form of its id that is known here. */
+                corp_id?: components["schemas"]["CorpId"];
+                /** @description Only tenants of this status. */
+                status?: components["schemas"]["TenantStatus"];
+                /** @description Only tenants of this health. */
+                health?: components["schemas"]["TenantHealth"];
+                /** @description Only tenants whose name or corp_id starts with this. */
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    /** @description Names the file. */
+                    "Content-Disposition": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/x-ndjson": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
