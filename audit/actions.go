@@ -10,6 +10,7 @@ const (
 	SuiteDomainCreate Action = "suite_domain.create"
 	SuiteDomainUpdate Action = "suite_domain.update"
 	SuiteDomainDelete Action = "suite_domain.delete"
+	SuiteDomainCheck  Action = "suite_domain.check"
 
 	TenantCreate    Action = "tenant.create" // of an internal suite, by an admin
 	TenantUpdate    Action = "tenant.update"
@@ -22,6 +23,7 @@ const (
 	TenantDomainCreate Action = "tenant_domain.create"
 	TenantDomainUpdate Action = "tenant_domain.update"
 	TenantDomainDelete Action = "tenant_domain.delete"
+	TenantDomainCheck  Action = "tenant_domain.check"
 
 	TenantAliasCreate Action = "tenant_alias.create"
 	TenantAliasDelete Action = "tenant_alias.delete"

@@ -151,6 +151,8 @@ func (w *auditWorld) auditSuites() {
 		`{"exact":false} {"exact":true,"verification_file":{"content":"abcdefgh12345678","name":"WW_verify_abcdefgh12345678.txt"}}`, 200, "PUT", domain,
 		object{"exact": true, "verification_file": object{"name": "WW_verify_abcdefgh12345678.txt", "content": "abcdefgh12345678"}})
 	w.nothing(400, "PUT", "/v1/suites/ww-audit/domains/192.0.2.1", object{})
+	w.change("checkSuiteDomain", "suite_domain.check", "h5.example.com", `null null`, 200, "POST", domain+"/check", nil)
+	w.nothing(429, "POST", domain+"/check", nil)
 	w.change("deleteSuiteDomain", "suite_domain.delete", "h5.example.com", `{"allow_http":false,"exact":true,*} null`, 204, "DELETE", domain, nil)
 	w.nothing(404, "DELETE", domain, nil)
 	w.change("deleteSuite", "suite.delete", "ww-audit", `{*"name":"订单",*"suite_secret":"set"} null`, 204, "DELETE", "/v1/suites/ww-audit", nil)
@@ -178,10 +180,12 @@ func (w *auditWorld) auditTenants() {
 	w.change("putTenantDomain", "tenant_domain.create", "h5.example.com:8443", `null {"allow_http":false,"exact":false}`, 200, "PUT", domain, object{})
 	w.change("putTenantDomain", "tenant_domain.update", "h5.example.com:8443", `{"allow_http":false} {"allow_http":true}`, 200, "PUT", domain, object{"allow_http": true})
 	w.nothing(200, "PUT", domain, object{"allow_http": true})
+	w.change("checkTenantDomain", "tenant_domain.check", "h5.example.com:8443", `null null`, 200, "POST", domain+"/check", nil)
+	w.nothing(429, "POST", domain+"/check", nil)
 	w.change("deleteTenantDomain", "tenant_domain.delete", "h5.example.com:8443", `{"allow_http":true,"exact":false} null`, 204, "DELETE", domain, nil)
 	w.change("deleteTenant", "tenant.delete", id, `{"corp_id":"wwacme","name":"Acme","status":"disabled","suite_id":"own"} null`, 204, "DELETE", one, nil)
-	if got := len(w.items(w.t, "/v1/audit-log?limit=200&tenant_id="+id)); got != 10 {
-		w.t.Errorf("the tenant has %d entries, want 10 that outlive it", got)
+	if got := len(w.items(w.t, "/v1/audit-log?limit=200&tenant_id="+id)); got != 11 {
+		w.t.Errorf("the tenant has %d entries, want 11 that outlive it", got)
 	}
 }
 

@@ -357,6 +357,8 @@ CREATE TABLE suite_domains (
     version bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    check_begun_at timestamp with time zone,
+    check_result jsonb,
     CONSTRAINT suite_domains_port_is_a_port CHECK (((port >= 0) AND (port <= 65535)))
 );
 
@@ -432,6 +434,8 @@ CREATE TABLE tenant_domains (
     version bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    check_begun_at timestamp with time zone,
+    check_result jsonb,
     CONSTRAINT tenant_domains_port_is_a_port CHECK (((port >= 0) AND (port <= 65535)))
 );
 

@@ -31,7 +31,7 @@ var (
 		audit.SuiteDomainCreate, audit.SuiteDomainUpdate, audit.SuiteDomainDelete}
 )
 
-const domainColumns = `host, port, exact, allow_http, verification_name, verification_content, version, created_at, updated_at`
+const domainColumns = `host, port, exact, allow_http, verification_name, verification_content, version, created_at, updated_at, check_result`
 
 // PutTenantDomain stores a domain that a tenant trusts, new or in place of the one
 // with the same host and port, and reports whether it is new. ifVersion, unless
@@ -230,7 +230,7 @@ func (t domainTable) changed(ctx context.Context, tx pgx.Tx, owner, host string)
 
 func scanDomain(row pgx.CollectableRow) (TrustedDomain, error) {
 	var d TrustedDomain
-	err := row.Scan(&d.Host, &d.Port, &d.Exact, &d.AllowHTTP, &d.VerificationName, &d.VerificationContent, &d.Version, &d.CreatedAt, &d.UpdatedAt)
+	err := row.Scan(&d.Host, &d.Port, &d.Exact, &d.AllowHTTP, &d.VerificationName, &d.VerificationContent, &d.Version, &d.CreatedAt, &d.UpdatedAt, &d.Check)
 	return d, err
 }
 

@@ -48,6 +48,8 @@ type TrustedDomain struct {
 	VerificationName    string
 	VerificationContent string
 
+	Check *DomainCheck // the last one; nil: there was none
+
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time

@@ -19,6 +19,7 @@ import (
 	"suitesign/ticket"
 	"suitesign/web/api"
 	"suitesign/web/apikey"
+	"suitesign/web/domaincheck"
 	"suitesign/web/idempotency"
 	"suitesign/web/imports"
 	"suitesign/web/reference"
@@ -32,10 +33,11 @@ type API struct {
 	Tenants     *tenant.Store
 	Credentials *ticket.Source
 	Refresher   *ticket.Refresher
-	Audit       *audit.Log         // who changed what
-	Known       *known.Reader      // of pages that could not register
-	Reports     *pagereport.Desk   // of those that said so themselves
-	Idempotency *idempotency.Store // an Idempotency-Key means nothing unless set
+	Audit       *audit.Log           // who changed what
+	Known       *known.Reader        // of pages that could not register
+	Reports     *pagereport.Desk     // of those that said so themselves
+	Domains     *domaincheck.Checker // looks at domains from outside
+	Idempotency *idempotency.Store   // an Idempotency-Key means nothing unless set
 	Webhooks    *webhook.Store
 	Stats       Stats
 	// WebhookTests sends tests, and nothing else.

@@ -156,6 +156,7 @@ func showDomain(d tenant.TrustedDomain) api.TrustedDomain {
 		AllowHTTP: d.AllowHTTP,
 		VerificationFile: orNull(api.VerificationFile{Name: d.VerificationName, Content: d.VerificationContent},
 			d.VerificationName != ""),
+		Check:     showCheck(d.Check),
 		CreatedAt: d.CreatedAt.UTC(),
 		UpdatedAt: d.UpdatedAt.UTC(),
 	}

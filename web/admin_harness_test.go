@@ -36,6 +36,7 @@ import (
 	"suitesign/web"
 	"suitesign/web/api"
 	"suitesign/web/apikey"
+	"suitesign/web/domaincheck"
 	"suitesign/web/idempotency"
 	"suitesign/web/imports"
 	"suitesign/web/webhook"
@@ -78,6 +79,7 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 	a.api.Audit = &audit.Log{Pool: pool}
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
+	a.api.Domains = &domaincheck.Checker{Guard: &netguard.Guard{Resolver: noNames{}}, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring}}
 	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
 	a.api.Stats = web.Stats{Pool: pool, Backlog: func(context.Context) (ticket.Backlog, error) {
 		return ticket.Backlog{Due: 7, PerSecond: 2}, nil
@@ -119,6 +121,13 @@ func (somewhere) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, e
 		return []netip.Addr{netip.MustParseAddr("8.8.8.8"), netip.MustParseAddr("10.0.0.1")}, nil
 	}
 	return []netip.Addr{netip.MustParseAddr("8.8.8.8")}, nil
+}
+
+// noNames is a resolver that knows no name: tests do not ask the net.
+type noNames struct{}
+
+func (noNames) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	return nil, errors.New("no such host")
 }
 
 // syncBuffer is a log that a test can read.

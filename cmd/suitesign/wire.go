@@ -21,6 +21,7 @@ import (
 	"suitesign/web/apikey"
 	"suitesign/web/demo"
 	"suitesign/web/demo/debug"
+	"suitesign/web/domaincheck"
 	"suitesign/web/idempotency"
 	"suitesign/web/imports"
 	"suitesign/web/stats"
@@ -96,6 +97,11 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 	if err := a.wireWebhooks(h, ring); err != nil {
 		return nil, err
 	}
+	guard, err := c.Outbound.guard()
+	if err != nil {
+		return nil, err
+	}
+	domains := &domaincheck.Checker{Guard: guard, Tickets: &ticket.Source{Pool: narrowed, Ring: ring}, WeCom: platform}
 	a.metrics.WatchSuites(suites)
 	a.metrics.WatchDirectory(directory.Stats)
 	a.metrics.WatchPool("serving", serving.Stat)
@@ -110,7 +116,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 			Gate:   h.gate,
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: narrowed, Ring: ring}, Refresher: refresher,
 			Audit: &audit.Log{Pool: serving},
-			Known: reader, Reports: h.reports,
+			Known: reader, Reports: h.reports, Domains: domains,
 			Idempotency: h.idempotency,
 			Webhooks:    h.webhooks, WebhookTests: &webhook.Deliverer{Store: h.webhooks, Log: a.log},
 			Imports:   &imports.Store{Pool: serving, Ring: ring, Suites: suites, Tenants: tenants, Demo: c.Demo != nil},

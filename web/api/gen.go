@@ -90,6 +90,54 @@ func (e CredentialKind) Valid() bool {
 	}
 }
 
+// Defines values for DomainCheckItemName.
+const (
+	DNS            DomainCheckItemName = "dns"
+	File           DomainCheckItemName = "file"
+	RedirectDomain DomainCheckItemName = "redirect_domain"
+	TLS            DomainCheckItemName = "tls"
+)
+
+// Valid indicates whether the value is a known member of the DomainCheckItemName enum.
+func (e DomainCheckItemName) Valid() bool {
+	switch e {
+	case DNS:
+		return true
+	case File:
+		return true
+	case RedirectDomain:
+		return true
+	case TLS:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainCheckItemState.
+const (
+	DomainCheckItemStateFailed  DomainCheckItemState = "failed"
+	DomainCheckItemStateOk      DomainCheckItemState = "ok"
+	DomainCheckItemStateSkipped DomainCheckItemState = "skipped"
+	DomainCheckItemStateWarning DomainCheckItemState = "warning"
+)
+
+// Valid indicates whether the value is a known member of the DomainCheckItemState enum.
+func (e DomainCheckItemState) Valid() bool {
+	switch e {
+	case DomainCheckItemStateFailed:
+		return true
+	case DomainCheckItemStateOk:
+		return true
+	case DomainCheckItemStateSkipped:
+		return true
+	case DomainCheckItemStateWarning:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventDoor.
 const (
 	Command EventDoor = "command"
@@ -167,19 +215,19 @@ func (e ExportInclude) Valid() bool {
 
 // Defines values for FindingSeverity.
 const (
-	Error   FindingSeverity = "error"
-	Info    FindingSeverity = "info"
-	Warning FindingSeverity = "warning"
+	FindingSeverityError   FindingSeverity = "error"
+	FindingSeverityInfo    FindingSeverity = "info"
+	FindingSeverityWarning FindingSeverity = "warning"
 )
 
 // Valid indicates whether the value is a known member of the FindingSeverity enum.
 func (e FindingSeverity) Valid() bool {
 	switch e {
-	case Error:
+	case FindingSeverityError:
 		return true
-	case Info:
+	case FindingSeverityInfo:
 		return true
-	case Warning:
+	case FindingSeverityWarning:
 		return true
 	default:
 		return false
@@ -1232,6 +1280,68 @@ type CredentialList struct {
 	// NextCursor What to pass as `cursor` for the next page; null on the last one.
 	NextCursor nullable.Nullable[NextCursor] `json:"next_cursor"`
 }
+
+// DomainCheck What was found when the domain was last looked at from outside; null where nobody did.
+type DomainCheck struct {
+	// CheckedAt When.
+	//
+	// Example: 2026-03-01T08:00:00Z
+	CheckedAt time.Time `json:"checked_at"`
+
+	// Items What was looked at.
+	Items []DomainCheckItem `json:"items"`
+
+	// Ok Whether nothing failed.
+	//
+	// Example: true
+	Ok bool `json:"ok"`
+}
+
+// DomainCheckItem One thing that was looked at.
+type DomainCheckItem struct {
+	// Code What exactly was found; docs/api.md lists them.
+	//
+	// Example: valid
+	Code string `json:"code"`
+
+	// En What it means and what to do, in English.
+	//
+	// Example: The certificate is for the name and in date.
+	En string `json:"en"`
+
+	// Found What was found, where there is something to show - addresses, a status, WeCom's domain.
+	Found nullable.Nullable[string] `json:"found"`
+
+	// Name What it is.
+	//
+	// Example: tls
+	Name DomainCheckItemName `json:"name"`
+
+	// State How it is.
+	//
+	// Example: ok
+	State DomainCheckItemState `json:"state"`
+
+	// Until The certificate's end.
+	//
+	// Example: 2026-06-01T00:00:00Z
+	Until nullable.Nullable[time.Time] `json:"until"`
+
+	// Zh The same in Chinese.
+	//
+	// Example: 证书与域名一致且在有效期内。
+	Zh string `json:"zh"`
+}
+
+// DomainCheckItemName What it is.
+//
+// Example: tls
+type DomainCheckItemName string
+
+// DomainCheckItemState How it is.
+//
+// Example: ok
+type DomainCheckItemState string
 
 // DomainList A page of domains.
 type DomainList struct {
@@ -2490,6 +2600,9 @@ type TrustedDomain struct {
 	// Example: false
 	AllowHTTP bool `json:"allow_http"`
 
+	// Check What was found when the domain was last looked at from outside; null where nobody did.
+	Check nullable.Nullable[DomainCheck] `json:"check"`
+
 	// CreatedAt When the domain was added.
 	//
 	// Example: 2026-03-01T08:00:00Z
@@ -3310,6 +3423,13 @@ type PutSuiteDomainParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// CheckSuiteDomainParams defines parameters for CheckSuiteDomain.
+type CheckSuiteDomainParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListTenantsParams defines parameters for ListTenants.
 type ListTenantsParams struct {
 	// SuiteID Only tenants of this suite.
@@ -3416,6 +3536,13 @@ type GetTenantDomainParams struct {
 type PutTenantDomainParams struct {
 	// IfMatch The `ETag` that the caller has seen: the change is made only where the thing still has it. `*` wants no more than that the thing exists.
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// CheckTenantDomainParams defines parameters for CheckTenantDomain.
+type CheckTenantDomainParams struct {
+	// IdempotencyKey A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+	// (`Idempotency-Replayed: true`) and not done again.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // ListWebhooksParams defines parameters for ListWebhooks.
@@ -3628,6 +3755,9 @@ type ServerInterface interface {
 	// PutSuiteDomain Trust a domain in every tenant of a suite
 	// (PUT /v1/suites/{suite_id}/domains/{domain})
 	PutSuiteDomain(c *gin.Context, suiteID OfSuite, domain OfDomain, params PutSuiteDomainParams)
+	// CheckSuiteDomain Look at a domain from outside
+	// (POST /v1/suites/{suite_id}/domains/{domain}/check)
+	CheckSuiteDomain(c *gin.Context, suiteID OfSuite, domain OfDomain, params CheckSuiteDomainParams)
 	// ListTenants List tenants
 	// (GET /v1/tenants)
 	ListTenants(c *gin.Context, params ListTenantsParams)
@@ -3673,6 +3803,9 @@ type ServerInterface interface {
 	// PutTenantDomain Trust a domain in a tenant
 	// (PUT /v1/tenants/{tenant_id}/domains/{domain})
 	PutTenantDomain(c *gin.Context, tenantID OfTenant, domain OfDomain, params PutTenantDomainParams)
+	// CheckTenantDomain Look at a domain from outside
+	// (POST /v1/tenants/{tenant_id}/domains/{domain}/check)
+	CheckTenantDomain(c *gin.Context, tenantID OfTenant, domain OfDomain, params CheckTenantDomainParams)
 	// ListWebhooks List webhooks
 	// (GET /v1/webhooks)
 	ListWebhooks(c *gin.Context, params ListWebhooksParams)
@@ -5372,6 +5505,64 @@ func (siw *ServerInterfaceWrapper) PutSuiteDomain(c *gin.Context) {
 	siw.Handler.PutSuiteDomain(c, suiteID, domain, params)
 }
 
+// CheckSuiteDomain operation middleware
+func (siw *ServerInterfaceWrapper) CheckSuiteDomain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "suite_id" -------------
+	var suiteID OfSuite
+
+	err = runtime.BindStyledParameterWithOptions("simple", "suite_id", c.Param("suite_id"), &suiteID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter suite_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "domain" -------------
+	var domain OfDomain
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", c.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter domain: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckSuiteDomainParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckSuiteDomain(c, suiteID, domain, params)
+}
+
 // ListTenants operation middleware
 func (siw *ServerInterfaceWrapper) ListTenants(c *gin.Context) {
 
@@ -6108,6 +6299,64 @@ func (siw *ServerInterfaceWrapper) PutTenantDomain(c *gin.Context) {
 	siw.Handler.PutTenantDomain(c, tenantID, domain, params)
 }
 
+// CheckTenantDomain operation middleware
+func (siw *ServerInterfaceWrapper) CheckTenantDomain(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "tenant_id" -------------
+	var tenantID OfTenant
+
+	err = runtime.BindStyledParameterWithOptions("simple", "tenant_id", c.Param("tenant_id"), &tenantID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter tenant_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Path parameter "domain" -------------
+	var domain OfDomain
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", c.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter domain: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckTenantDomainParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.CheckTenantDomain(c, tenantID, domain, params)
+}
+
 // ListWebhooks operation middleware
 func (siw *ServerInterfaceWrapper) ListWebhooks(c *gin.Context) {
 
@@ -6661,6 +6910,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/suites/:suite_id/domains/:domain", wrapper.DeleteSuiteDomain)
 	router.GET(options.BaseURL+"/v1/suites/:suite_id/domains/:domain", wrapper.GetSuiteDomain)
 	router.PUT(options.BaseURL+"/v1/suites/:suite_id/domains/:domain", wrapper.PutSuiteDomain)
+	router.POST(options.BaseURL+"/v1/suites/:suite_id/domains/:domain/check", wrapper.CheckSuiteDomain)
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants)
 	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant)
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id", wrapper.DeleteTenant)
@@ -6676,6 +6926,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/v1/tenants/:tenant_id/domains/:domain", wrapper.DeleteTenantDomain)
 	router.GET(options.BaseURL+"/v1/tenants/:tenant_id/domains/:domain", wrapper.GetTenantDomain)
 	router.PUT(options.BaseURL+"/v1/tenants/:tenant_id/domains/:domain", wrapper.PutTenantDomain)
+	router.POST(options.BaseURL+"/v1/tenants/:tenant_id/domains/:domain/check", wrapper.CheckTenantDomain)
 	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks)
 	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook)
 	router.DELETE(options.BaseURL+"/v1/webhooks/:webhook_id", wrapper.DeleteWebhook)
@@ -7594,6 +7845,38 @@ func (response PutSuiteDomain200JSONResponse) VisitPutSuiteDomainResponse(w http
 	return err
 }
 
+type CheckSuiteDomainRequestObject struct {
+	SuiteID OfSuite  `json:"suite_id"`
+	Domain  OfDomain `json:"domain"`
+	Params  CheckSuiteDomainParams
+}
+
+type CheckSuiteDomainResponseObject interface {
+	VisitCheckSuiteDomainResponse(w http.ResponseWriter) error
+}
+
+type CheckSuiteDomain200ResponseHeaders struct {
+	ETag string
+}
+
+type CheckSuiteDomain200JSONResponse struct {
+	Body    TrustedDomain
+	Headers CheckSuiteDomain200ResponseHeaders
+}
+
+func (response CheckSuiteDomain200JSONResponse) VisitCheckSuiteDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTenantsRequestObject struct {
 	Params ListTenantsParams
 }
@@ -7975,6 +8258,38 @@ func (response PutTenantDomain200JSONResponse) VisitPutTenantDomainResponse(w ht
 	return err
 }
 
+type CheckTenantDomainRequestObject struct {
+	TenantID OfTenant `json:"tenant_id"`
+	Domain   OfDomain `json:"domain"`
+	Params   CheckTenantDomainParams
+}
+
+type CheckTenantDomainResponseObject interface {
+	VisitCheckTenantDomainResponse(w http.ResponseWriter) error
+}
+
+type CheckTenantDomain200ResponseHeaders struct {
+	ETag string
+}
+
+type CheckTenantDomain200JSONResponse struct {
+	Body    TrustedDomain
+	Headers CheckTenantDomain200ResponseHeaders
+}
+
+func (response CheckTenantDomain200JSONResponse) VisitCheckTenantDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWebhooksRequestObject struct {
 	Params ListWebhooksParams
 }
@@ -8328,6 +8643,9 @@ type StrictServerInterface interface {
 	// PutSuiteDomain Trust a domain in every tenant of a suite
 	// (PUT /v1/suites/{suite_id}/domains/{domain})
 	PutSuiteDomain(ctx context.Context, request PutSuiteDomainRequestObject) (PutSuiteDomainResponseObject, error)
+	// CheckSuiteDomain Look at a domain from outside
+	// (POST /v1/suites/{suite_id}/domains/{domain}/check)
+	CheckSuiteDomain(ctx context.Context, request CheckSuiteDomainRequestObject) (CheckSuiteDomainResponseObject, error)
 	// ListTenants List tenants
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -8373,6 +8691,9 @@ type StrictServerInterface interface {
 	// PutTenantDomain Trust a domain in a tenant
 	// (PUT /v1/tenants/{tenant_id}/domains/{domain})
 	PutTenantDomain(ctx context.Context, request PutTenantDomainRequestObject) (PutTenantDomainResponseObject, error)
+	// CheckTenantDomain Look at a domain from outside
+	// (POST /v1/tenants/{tenant_id}/domains/{domain}/check)
+	CheckTenantDomain(ctx context.Context, request CheckTenantDomainRequestObject) (CheckTenantDomainResponseObject, error)
 	// ListWebhooks List webhooks
 	// (GET /v1/webhooks)
 	ListWebhooks(ctx context.Context, request ListWebhooksRequestObject) (ListWebhooksResponseObject, error)
@@ -9396,6 +9717,34 @@ func (sh *strictHandler) PutSuiteDomain(ctx *gin.Context, suiteID OfSuite, domai
 	}
 }
 
+// CheckSuiteDomain operation middleware
+func (sh *strictHandler) CheckSuiteDomain(ctx *gin.Context, suiteID OfSuite, domain OfDomain, params CheckSuiteDomainParams) {
+	var request CheckSuiteDomainRequestObject
+
+	request.SuiteID = suiteID
+	request.Domain = domain
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckSuiteDomain(ctx, request.(CheckSuiteDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckSuiteDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckSuiteDomainResponseObject); ok {
+		if err := validResponse.VisitCheckSuiteDomainResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // ListTenants operation middleware
 func (sh *strictHandler) ListTenants(ctx *gin.Context, params ListTenantsParams) {
 	var request ListTenantsRequestObject
@@ -9869,6 +10218,34 @@ func (sh *strictHandler) PutTenantDomain(ctx *gin.Context, tenantID OfTenant, do
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(PutTenantDomainResponseObject); ok {
 		if err := validResponse.VisitPutTenantDomainResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CheckTenantDomain operation middleware
+func (sh *strictHandler) CheckTenantDomain(ctx *gin.Context, tenantID OfTenant, domain OfDomain, params CheckTenantDomainParams) {
+	var request CheckTenantDomainRequestObject
+
+	request.TenantID = tenantID
+	request.Domain = domain
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckTenantDomain(ctx, request.(CheckTenantDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckTenantDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(CheckTenantDomainResponseObject); ok {
+		if err := validResponse.VisitCheckTenantDomainResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
