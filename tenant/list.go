@@ -145,29 +145,61 @@ func (l *list) where(key string, more ...string) string {
 			all = append(all, fmt.Sprintf(condition, l.arg(value)))
 		}
 	}
-	add(`t.suite_id = %s`, string(l.filter.SuiteID))
+	lead, value := l.lead(key)
+	if lead != "t.suite_id" {
+		add(`t.suite_id = %s`, string(l.filter.SuiteID))
+	}
 	add(`t.id = ANY (ARRAY(SELECT i.tenant_id FROM tenant_corp_ids i WHERE i.corp_id = %s))`, string(l.filter.CorpID))
-	add(`t.status = %s`, string(l.filter.Status))
-	add(`t.health = %s`, string(l.filter.Health))
-	if l.after != (Cursor{}) {
-		direction := ">"
-		if l.down {
-			direction = "<"
+	if lead != "t.status" {
+		add(`t.status = %s`, string(l.filter.Status))
+	}
+	if lead != "t.health" {
+		add(`t.health = %s`, string(l.filter.Health))
+	}
+	behind := l.after != (Cursor{})
+	after, end := ">", "<="
+	if l.down {
+		after, end = "<", ">="
+	}
+	switch {
+	case lead != "" && behind:
+		v := l.arg(value)
+		all = append(all, "("+lead+", t.id) "+after+" ("+v+", "+l.arg(l.after.ID)+")", lead+" "+end+" "+v)
+	case lead != "":
+		v := l.arg(value)
+		all = append(all, lead+" >= "+v+" AND "+lead+" <= "+v)
+	case behind && key == "":
+		all = append(all, "t.id "+after+" "+l.arg(l.after.ID))
+	case behind:
+		of := ""
+		if key == "t.updated_at" {
+			of = "::timestamptz"
 		}
-		left, right := "t.id", l.arg(l.after.ID)
-		if key != "" {
-			of := ""
-			if key == "t.updated_at" {
-				of = "::timestamptz"
-			}
-			left, right = "("+key+", t.id)", "("+l.arg(l.after.Key)+of+", "+right+")"
-		}
-		all = append(all, left+" "+direction+" "+right)
+		id := l.arg(l.after.ID)
+		all = append(all, "("+key+", t.id) "+after+" ("+l.arg(l.after.Key)+of+", "+id+")")
 	}
 	if len(all) == 0 {
 		return ""
 	}
 	return " WHERE " + strings.Join(all, " AND ")
+}
+
+// lead is the column of a filter that leads the index in whose order of ids a page
+// is read; "" where there is none. It is asked for as a range and stands in the
+// order, too: of an equality the planner knows that it needs no order, takes the
+// primary key, and reads on and on where the newest tenants are all of another
+// suite or health, as after an import.
+func (l *list) lead(key string) (column, value string) {
+	switch f := l.filter; {
+	case key != "" || f.CorpID != "":
+	case f.SuiteID != "":
+		return "t.suite_id", string(f.SuiteID)
+	case f.Status != "":
+		return "t.status", string(f.Status)
+	case f.Health != "":
+		return "t.health", string(f.Health)
+	}
+	return "", ""
 }
 
 func (l *list) tail(key string) string {
@@ -176,6 +208,9 @@ func (l *list) tail(key string) string {
 		direction = " DESC"
 	}
 	order := "t.id" + direction
+	if lead, _ := l.lead(key); lead != "" {
+		order = lead + direction + ", " + order
+	}
 	if key != "" {
 		order = key + direction + ", " + order
 	}

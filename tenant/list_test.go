@@ -231,3 +231,49 @@ func inline(q string, f tenant.Filter, after tenant.Cursor) string {
 	}
 	return q
 }
+
+// As after an import: the newest tenants are all of another suite and health. The
+// page is read from the index of the filter, not from the newest on until some are found.
+func TestTheNewestOfOthersAreNotReadThrough(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.New(t)
+	for _, q := range []string{
+		`INSERT INTO suites (suite_id, kind, name) VALUES ('s1', 'internal', 's1'), ('s2', 'internal', 's2')`,
+		`INSERT INTO tenants (id, suite_id, corp_id, authorized_at, health, disabled)
+			SELECT (lpad(to_hex(i), 12, '0') || '7abc8' || substr(md5(i::text), 1, 15))::uuid, CASE WHEN i < 18000 THEN 's1' ELSE 's2' END, 'wp' || i, now(),
+				CASE WHEN i < 18000 THEN 'ok' ELSE 'pending' END, i >= 18000 FROM generate_series(1, 20000) i`,
+		`ANALYZE tenants`,
+	} {
+		if _, err := pool.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := pool.Config()
+	seen := &counter{}
+	config.ConnConfig.Tracer = seen
+	traced, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(traced.Close)
+	s := &tenant.Store{Pool: traced}
+	for index, f := range map[string]tenant.Filter{
+		"tenants_by_suite": {SuiteID: "s1"}, "tenants_by_status": {Status: tenant.Active}, "tenants_by_health": {Health: tenant.OK},
+	} {
+		page, _, err := s.Page(t.Context(), f, tenant.ByCreationRev, tenant.Cursor{}, 2)
+		if err != nil || len(page) != 2 || page[0].CorpID != "wp17999" {
+			t.Fatalf("%s: %v, %v", index, page, err)
+		}
+		rows, err := pool.Query(t.Context(), "EXPLAIN "+inline(seen.plans[len(seen.plans)-1], f, tenant.Cursor{}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "using "+index+" ") {
+			t.Errorf("%s is not used:\n%s", index, plan)
+		}
+	}
+}
