@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -157,6 +158,29 @@ func TestWebhooks(t *testing.T) {
 	w.simulate("uninstall", map[string]any{"suite_id": suite, "corp_id": "wwtwo"}, nil)
 	if c := r.wait("tenant.cancelled", "wwtwo", 1)[0]; c.data["by"] != "wecom" {
 		t.Errorf("tenant.cancelled = %s", c.body)
+	}
+
+	// What a replica has signed is added to that of the others when it leaves, too.
+	for range 3 {
+		w.waitSigned(strict, "https://h5.example.com/", suite, "wwone", 10*time.Second)
+	}
+	strict.signal(syscall.SIGTERM)
+	if err := strict.wait(30 * time.Second); err != nil {
+		t.Errorf("the replica that only answers ended: %v", err)
+	}
+	var stats struct {
+		AsOf    *time.Time `json:"as_of"`
+		Minutes []struct {
+			Both int64 `json:"signatures_both"`
+		}
+	}
+	w.api(http.MethodGet, "/v1/stats", http.StatusOK, nil, &stats)
+	signed := int64(0)
+	for _, m := range stats.Minutes {
+		signed += m.Both
+	}
+	if signed < 3 || stats.AsOf == nil {
+		t.Errorf("stats as of %v tell of %d signatures, want the three of the replica that left", stats.AsOf, signed)
 	}
 
 	// Both replicas die while the receiver holds a request: it gets the same again.

@@ -187,6 +187,7 @@ func (a *app) stop() {
 	if h != nil {
 		h.refresher.Wait()
 		h.deliverer.Wait()
+		a.lastMinute(h)
 	}
 	if a.watch != nil {
 		a.watch.Stop(0)
@@ -206,6 +207,15 @@ func (a *app) tellUses(h *house) {
 	defer cancel()
 	if err := h.directory.TellUses(ctx); err != nil {
 		a.log.Warn("who was used lately was not told; some tenants may be refreshed on demand", "error", err)
+	}
+}
+
+// lastMinute adds what this replica has counted and not told yet.
+func (a *app) lastMinute(h *house) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := h.meter.Flush(ctx); err != nil {
+		a.log.WarnContext(ctx, "the last minute's counts are lost", "error", err)
 	}
 }
 
