@@ -220,6 +220,7 @@ func cursor(ctx context.Context, pool *pgxpool.Pool, p pair, page int) (tenant.C
 		key, order = `to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`, `updated_at`
 	case tenant.ByName:
 		key, order = `lower(name) COLLATE "C"`, `lower(name) COLLATE "C"`
+	default: // by creation: the id says it
 	}
 	direction := ""
 	if down {
