@@ -114,6 +114,21 @@ func TestExportWithSecretsMovesElsewhere(t *testing.T) {
 	}
 }
 
+// The codes that an export can hold take what reading access_tokens takes: no scope
+// for imports brings it along.
+func TestExportWithSecretsTakesItsScope(t *testing.T) {
+	t.Parallel()
+	a := newAdmin(t)
+	_, reader := a.newKey(object{"name": "reader", "scopes": []string{"imports:write", "tenants:write"}})
+	a.call("GET", "/v1/exports/tenants", nil, reader...).want(200)
+	p := a.call("GET", "/v1/exports/tenants?include=secrets", nil, reader...).refused(403, "insufficient_scope")
+	if !strings.Contains(p.Detail, "tokens:read") {
+		t.Errorf("detail = %q, want the scope", p.Detail)
+	}
+	_, mover := a.newKey(object{"name": "mover", "scopes": []string{"imports:read", "tokens:read"}})
+	a.call("GET", "/v1/exports/tenants?include=secrets", nil, mover...).want(200)
+}
+
 func TestImportsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	a := newAdmin(t, func(api *web.API) { api.MaxImport = 1 << 20; api.Imports.MaxRows = 3 })
