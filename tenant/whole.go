@@ -44,7 +44,7 @@ func (s *Store) withDomains(ctx context.Context, ts []Tenant) ([]Whole, error) {
 	for rows.Next() {
 		var id uuid.UUID
 		var d TrustedDomain
-		err := rows.Scan(&id, &d.Host, &d.Port, &d.Exact, &d.AllowHTTP, &d.VerificationName, &d.VerificationContent, &d.Version, &d.CreatedAt, &d.UpdatedAt)
+		err := rows.Scan(&id, &d.Host, &d.Port, &d.Exact, &d.AllowHTTP, &d.VerificationName, &d.VerificationContent, &d.Version, &d.CreatedAt, &d.UpdatedAt, &d.Check)
 		if err != nil {
 			return nil, err
 		}

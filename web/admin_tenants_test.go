@@ -129,14 +129,14 @@ func TestDomains(t *testing.T) {
 	for owner, nobody := range owners {
 		at := owner + "/domains/"
 		wantObject(t, a.call("PUT", at+"H5.Example.com", nil).want(200),
-			object{"domain": "h5.example.com", "exact": false, "allow_http": false, "verification_file": nil})
+			object{"domain": "h5.example.com", "exact": false, "allow_http": false, "verification_file": nil, "check": nil})
 		file := object{"name": "WW_verify_a1B2c3D4e5F6g7H8.txt", "content": "a1B2c3D4e5F6g7H8"}
-		want := object{"domain": "h5.example.com:8443", "exact": true, "allow_http": true, "verification_file": file}
+		want := object{"domain": "h5.example.com:8443", "exact": true, "allow_http": true, "verification_file": file, "check": nil}
 		body := object{"exact": true, "allow_http": true, "verification_file": file}
 		wantObject(t, a.call("PUT", at+"h5.example.com:8443", body).want(200), want)
 		wantObject(t, a.call("GET", at+"h5.example.com:8443", nil).want(200), want)
 		wantObject(t, a.call("PUT", at+"h5.example.com:8443", object{"verification_file": nil}).want(200),
-			object{"domain": "h5.example.com:8443", "exact": false, "allow_http": false, "verification_file": nil})
+			object{"domain": "h5.example.com:8443", "exact": false, "allow_http": false, "verification_file": nil, "check": nil})
 		if got := a.call("PUT", at+"中文.com", nil).want(200).object()["domain"]; got != "xn--fiq228c.com" {
 			t.Errorf("PUT 中文.com = %v, want punycode", got)
 		}
