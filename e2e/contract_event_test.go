@@ -272,6 +272,12 @@ func TestContractReplayOfADay(t *testing.T) {
 		}
 		return nil
 	})
+	eventually(t, 2*time.Second, func() error { // until then its page is signed for with the former ticket
+		if a := anonymous(t, http.MethodGet, r.signURL("signatures", pageURL, s.ID, "wwday3"), nil); a.status != http.StatusForbidden {
+			return fmt.Errorf("the page of a corp that cancelled = %s, want 403", a)
+		}
+		return nil
+	})
 	w.install(s.ID, "wwday3", pageURL)
 	if err := w.try(http.MethodGet, w.simURL+"/sim/state?suite_id="+s.ID, nil, nil, &state); err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -124,16 +124,26 @@ func runCommand(t *testing.T, environ []string, program string, args ...string) 
 	return p.output(), p.cmd.ProcessState.ExitCode()
 }
 
-// freePort finds a port on loopback that nobody uses now.
+// lastPort is the last one that freePort gave away.
+var lastPort atomic.Int64
+
+func init() { lastPort.Store(int64(10_000 + os.Getpid()*97%20_000)) }
+
+// freePort finds a port on loopback that nobody uses now. It gives none away twice,
+// and none from the range that the system takes for outgoing connections: another
+// test's would have it before the process that it is meant for.
 func freePort(t *testing.T) int {
 	t.Helper()
 	var lc net.ListenConfig
-	ln, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 10_000 + int(lastPort.Add(1))%20_000
+		if ln, err := lc.Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free between 10000 and 30000")
+	return 0
 }
 
 // eventually tries until what says nil, and fails with its last word.
