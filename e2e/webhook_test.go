@@ -228,7 +228,9 @@ func TestWebhooks(t *testing.T) {
 	defer r.mu.Unlock()
 	seen := map[string]int{}
 	for _, c := range r.calls {
-		seen[c.id]++
+		if c.data["corp_id"] != "wwthree" { // what is sent when both replicas die may come again, whatever it tells
+			seen[c.id]++
+		}
 		for _, leak := range []string{w.apiKey, w.masterKey, made.Secret} {
 			if strings.Contains(c.body, leak) {
 				t.Errorf("a payload holds a secret: %s", c.kind)
@@ -244,7 +246,7 @@ func TestWebhooks(t *testing.T) {
 		}
 	}
 	for id, n := range seen {
-		if n > 1 && id != twice[0].id {
+		if n > 1 {
 			t.Errorf("event %s came %d times, want once where nobody died", id, n)
 		}
 	}
