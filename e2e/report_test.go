@@ -191,8 +191,16 @@ func (w *world) reportsAreShown(suite, corp, other string) {
 		}
 	}
 	a := w.api(http.MethodGet, "/v1/reports?suite_id="+suite+"&cause=ticket_refused", http.StatusOK, nil, &list)
-	if len(list.Items) != 1 || list.Items[0].Count != 20 || list.Items[0].Action != "refetch" || list.Items[0].CorpID != corp || list.Items[0].Host != "corp.example.com" {
-		t.Errorf("reports = %s, want 20 of the revoked ticket", a)
+	if len(list.Items) != 1 || list.Items[0].Action != "refetch" || list.Items[0].CorpID != corp || list.Items[0].Host != "corp.example.com" {
+		t.Fatalf("reports = %s, want those of the revoked ticket", a)
+	}
+	reports := list.Items[0].Count
+	a = w.api(http.MethodGet, "/v1/reports?suite_id="+suite+"&cause=stale_ticket", http.StatusOK, nil, &list)
+	for _, late := range list.Items { // the one of the old signature, and those that came when the new ticket was there
+		reports += late.Count
+	}
+	if reports != 21 {
+		t.Errorf("%d reports are counted, want 20 of the revoked ticket and one of the old signature; late ones: %s", reports, a)
 	}
 	if a := w.api(http.MethodGet, "/v1/reports?corp_id="+other, http.StatusOK, nil, &list); len(list.Items) != 0 {
 		t.Errorf("reports of the other corp = %s, want none", a)
