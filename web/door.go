@@ -44,7 +44,14 @@ var (
 
 func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ip, proxied := d.proxies.client(r)
-	v := &visit{ResponseWriter: w, start: time.Now(), ip: ip, method: r.Method}
+	route, quick := d.quick[r.URL.Path]
+	var v *visit
+	if quick {
+		v = quickVisits.Get().(*visit)
+	} else {
+		v = new(visit)
+	}
+	v.ResponseWriter, v.start, v.ip, v.method, v.quick = w, time.Now(), ip, r.Method, quick
 	if proxied {
 		if id := r.Header.Get("X-Request-Id"); wellFormedID(id) {
 			v.id = id
@@ -59,7 +66,7 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = valueNosniff
 	defer d.leave(v, r)
 
-	if route, ok := d.quick[r.URL.Path]; ok {
+	if quick {
 		v.route = r.URL.Path
 		if r.Method == http.MethodGet {
 			v.report = route.get
@@ -109,7 +116,8 @@ func (d *door) leave(v *visit, r *http.Request) {
 			refuse(v, r, v, fmt.Errorf("%w: %v", errPanic, p))
 		}
 	}
-	if v.status == 0 && !cut {
+	written := v.status != 0
+	if !written && !cut {
 		v.status = http.StatusOK // net/http sends it for a handler that wrote nothing
 	}
 	if v.report == nil {
@@ -118,5 +126,9 @@ func (d *door) leave(v *visit, r *http.Request) {
 	v.report.write(r.Context(), v, stack)
 	if cut {
 		panic(http.ErrAbortHandler)
+	}
+	if v.quick && written && stack == "" { // what was written net/http has copied
+		*v = visit{}
+		quickVisits.Put(v)
 	}
 }

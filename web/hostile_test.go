@@ -39,7 +39,7 @@ func TestHostileRequests(t *testing.T) {
 	t.Parallel()
 	h, log := openHouse(t)
 	ts := httptest.NewUnstartedServer(nil)
-	ts.Config = newHTTPServer(h, nil)
+	ts.Config, ts.Listener = newHTTPServer(h, nil), lazyListener{ts.Listener}
 	ts.Start()
 	t.Cleanup(ts.Close)
 	for _, tt := range []struct {

@@ -41,7 +41,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, o ServeOptions)
 	var draining atomic.Bool
 	server := newHTTPServer(askToClose(h, &draining), o.Log)
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(ln) }()
+	go func() { served <- server.Serve(lazyListener{ln}) }()
 
 	select {
 	case err := <-served:

@@ -9,6 +9,20 @@ import (
 	"pgregory.net/rapid"
 )
 
+// What is decoded here net/url decodes the same.
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	piece := rapid.OneOf(rapid.StringMatching(`%[0-9a-fA-F]{2}`), rapid.String(), rapid.SampledFrom([]string{"%", "%%", "%4", "%zz", "%4g", "+", "%2B", "%25"}))
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Join(rapid.SliceOf(piece).Draw(t, "pieces"), "")
+		got, ok := decode(s)
+		want, err := url.PathUnescape(s)
+		if ok != (err == nil) || ok && got != want {
+			t.Fatalf("decode(%q) = %q, %t; net/url: %q, %v", s, got, ok, want, err)
+		}
+	})
+}
+
 func TestParseSignQuery(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

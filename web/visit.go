@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -25,8 +26,13 @@ type visit struct {
 
 	idHeader [1]string // the X-Request-Id header's values
 	report   *report   // of the route, once it is known
+	quick    bool      // answered without the router
 	space    [384]byte // for a short answer to be put together in
 }
+
+// quickVisits are visits that ended. Only those that the door answered without the
+// router come back: nobody else has seen them.
+var quickVisits = sync.Pool{New: func() any { return new(visit) }}
 
 // WriteHeader notes the status.
 func (v *visit) WriteHeader(status int) {
