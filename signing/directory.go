@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,11 +83,17 @@ type entry struct {
 	suite     *suite
 
 	configTicket, agentTicket live
+	pace                      *pace
+
+	firstAgent  [1]int64        // agents, where there is one: most tenants have one
+	firstDomain [1]tenant.Trust // domains, likewise
 
 	read     int64     // its number
 	readAt   time.Time // before it began
 	nextRead time.Time // when the tickets should have been refreshed
-	pace     *pace
+
+	gone atomic.Bool          // it is no longer, or not yet, the directory's
+	lead atomic.Pointer[lead] // the one that holds it; see lead.held
 }
 
 // A suite holds what its tenants share. domains is nil while it must be read.
@@ -107,7 +114,9 @@ func (d *Directory) init() {
 	d.once.Do(func() {
 		d.start = d.now()
 		size := d.size()
-		d.tenants = otter.Must(&otter.Options[uuid.UUID, *entry]{MaximumSize: size})
+		d.tenants = otter.Must(&otter.Options[uuid.UUID, *entry]{MaximumSize: size, OnAtomicDeletion: func(e otter.DeletionEvent[uuid.UUID, *entry]) {
+			e.Value.leave() // under the bucket's lock: before anybody can see it gone from the cache
+		}})
 		d.leads = otter.Must(&otter.Options[leadKey, *lead]{MaximumSize: size})
 		d.guesses = otter.Must(&otter.Options[leadKey, *lead]{MaximumSize: size})
 		d.suites = map[string]*suite{}
@@ -146,11 +155,18 @@ func (d *Directory) find(ctx context.Context, suiteID, corpID string, page tenan
 	if suiteID == "" || corpID == "" {
 		key.origin, cache = page.Origin, d.guesses
 	}
-	if l, ok := cache.GetIfPresent(key); ok && l.good(d) {
+	seen := rand.Uint32()%oneIn == 0 //nolint:gosec // which reads are told to the caches keeps no secret
+	if l, ok := peek(cache, key, seen); ok && l.good(d) {
 		if l.err != nil {
 			return nil, l.err
 		}
+		if e := l.held.Load(); e != nil && !e.gone.Load() && !seen {
+			return e, nil
+		}
 		if e, ok := d.tenants.GetIfPresent(l.id); ok {
+			if seen || e.lead.Load() == nil { // not at each turn of two that lead to one tenant
+				e.bind(l)
+			}
 			return e, nil
 		}
 		e, err := d.reload(ctx, l.id, 0)
@@ -167,6 +183,20 @@ func (d *Directory) find(ctx context.Context, suiteID, corpID string, page tenan
 		return nil, l.err
 	}
 	return d.reload(ctx, l.id, 0)
+}
+
+// The caches learn from one read in so many what is used: to note a read costs more
+// than the read, and much more where a hundred thousand tenants do not fit into the
+// processor's caches. What is asked for is told soon enough.
+const oneIn = 8
+
+// peek reads a lead, and has the cache note it or not.
+func peek(cache *otter.Cache[leadKey, *lead], key leadKey, noted bool) (*lead, bool) {
+	if noted {
+		return cache.GetIfPresent(key)
+	}
+	e, ok := cache.GetEntryQuietly(key)
+	return e.Value, ok
 }
 
 // reload answers with a tenant as a read had it that began after the one of a

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/changes"
+	"suitesign/secret"
 	"suitesign/signing"
 	"suitesign/tenant"
 	"suitesign/wecom"
@@ -705,4 +706,55 @@ func unplug(t *testing.T, w *world) {
 	}
 	t.Cleanup(pool.Close)
 	w.dir.Pool = pool
+}
+
+// TestHotTenantsHearOfChanges: however often a tenant was asked for, and by whichever
+// name, what is told of it is seen at once.
+func TestHotTenantsHearOfChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.tenant("s1", "wwA", 1)
+	w.trust(id, "a.example.com")
+	w.tickets(id, "config 0", "agent")
+	if err := w.store.AddAlias(t.Context(), id, "wpA"); err != nil {
+		t.Fatal(err)
+	}
+	names := []signing.Request{
+		{URL: "https://a.example.com/", SuiteID: "s1", CorpID: "wwA"},
+		{URL: "https://a.example.com/", SuiteID: "s1", CorpID: "wpA"},
+		{URL: "https://a.example.com/"},
+	}
+	suite := changes.Change{Topic: changes.Tenants, Key: "s1"}
+	for i, forget := range []func(){
+		w.tell,
+		func() { w.dir.Handle(t.Context(), []changes.Change{suite}) },
+		func() { w.dir.Handle(t.Context(), []changes.Change{{Topic: changes.Everything}}) },
+		func() { // nobody tells: it is read when its refresh was due
+			w.clock.advance(81 * time.Minute)
+			if err := w.dir.RunOnce(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for n := range 60 {
+			if _, err := w.sign(names[n%len(names)]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		value := fmt.Sprintf("config %d", i+1)
+		w.tickets(id, value, "agent")
+		if i == 0 { // what the room of tickets tells when it stores one that somebody waits for
+			w.exec(`INSERT INTO changes (topic, key) VALUES ($1, $2)`, changes.Credentials, id.String())
+		}
+		forget()
+		for _, r := range names {
+			signed, err := w.sign(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := signing.Sum(secret.New(value), signed.Config.NonceStr, signed.Config.Timestamp, r.URL); signed.Config.Signature != want {
+				t.Errorf("round %d: %+v is not signed with the ticket that was told of", i, r)
+			}
+		}
+	}
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -28,6 +30,34 @@ type lead struct {
 	err   error
 	host  string    // of the origin
 	until time.Time // zero: until something is told that may lead elsewhere
+
+	// held is the tenant as the directory has it, so that one look suffices. A tenant is
+	// held by one lead at most, the one that was last seen to lead to it, and leaves it
+	// when it leaves the directory: no lead keeps what was forgotten in memory.
+	held atomic.Pointer[entry]
+}
+
+// bind has a lead hold the tenant that it leads to.
+func (e *entry) bind(l *lead) {
+	old := e.lead.Load()
+	if old == l || !e.lead.CompareAndSwap(old, l) {
+		return
+	}
+	if old != nil {
+		old.held.CompareAndSwap(e, nil)
+	}
+	l.held.Store(e)
+	if e.gone.Load() { // it left meanwhile, and may have looked before the lead held it
+		l.held.CompareAndSwap(e, nil)
+	}
+}
+
+// leave is called when the directory forgets a tenant, or has another read of it.
+func (e *entry) leave() {
+	e.gone.Store(true)
+	if l := e.lead.Load(); l != nil {
+		l.held.CompareAndSwap(e, nil)
+	}
 }
 
 // refusalLives is how long a refusal is remembered. What ends it sooner is told,
@@ -43,7 +73,8 @@ func (d *Directory) lookup(ctx context.Context, key leadKey, page tenant.Page) (
 	if !plausible(key.suite) || !plausible(key.corp) {
 		return nil, ErrTenantNotFound
 	}
-	key = leadKey{suite: strings.Clone(key.suite), corp: strings.Clone(key.corp), origin: strings.Clone(key.origin)}
+	// A suite's id is kept once: a comparison with it finds it in the processor's cache.
+	key = leadKey{suite: unique.Make(key.suite).Value(), corp: strings.Clone(key.corp), origin: strings.Clone(key.origin)}
 	d.mu.Lock()
 	f, joined := d.lookups[key]
 	if !joined {

@@ -3,7 +3,6 @@ package signing
 import (
 	"context"
 	"time"
-	"unique"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -96,9 +95,8 @@ func scanStored(row pgx.CollectableRow) (s stored, err error) {
 }
 
 func (d *Directory) entry(ctx context.Context, s *stored, number int64, readAt time.Time) *entry {
-	return &entry{
+	e := &entry{
 		id: s.id, corpID: s.corp, active: s.active, agents: s.agents, agentsDue: s.agentsDue && len(s.agents) == 0,
-		domains:      trusts(s.hosts, s.ports, s.exact, s.http),
 		suite:        d.suite(s.suite),
 		configTicket: d.open(ctx, s.id, ticket.JSAPITicket, s.config, readAt),
 		agentTicket:  d.open(ctx, s.id, ticket.AgentConfig, s.agent, readAt),
@@ -107,6 +105,11 @@ func (d *Directory) entry(ctx context.Context, s *stored, number int64, readAt t
 		nextRead:     readAt.Add(rereadIn(s.active, s.config, s.agent)),
 		pace:         &pace{},
 	}
+	e.domains = trusts(e.firstDomain[:0], s)
+	if len(s.agents) == 1 {
+		e.agents = append(e.firstAgent[:0], s.agents[0])
+	}
+	return e
 }
 
 // open takes a ticket out of its seal, if it lives. One that does not open is as
@@ -161,20 +164,15 @@ func (e *entry) spent(now time.Time) bool {
 	return e.active && e.readAt.Before(old) && !e.configTicket.lives(old) && !e.agentTicket.lives(old)
 }
 
-// trusts puts columns together to domains. Hosts that many tenants have in common
-// are kept once.
-func trusts(hosts []string, ports []int32, exact, http []bool) []tenant.Trust {
-	if len(hosts) == 0 {
-		return nil
+// trusts puts columns together to domains, into a place that has room for one.
+func trusts(into []tenant.Trust, s *stored) []tenant.Trust {
+	for i := range s.hosts {
+		into = append(into, tenant.Trust{
+			Domain: tenant.Domain{Host: s.hosts[i], Port: int(s.ports[i])},
+			Exact:  s.exact[i], AllowHTTP: s.http[i],
+		})
 	}
-	ts := make([]tenant.Trust, len(hosts))
-	for i := range hosts {
-		ts[i] = tenant.Trust{
-			Domain: tenant.Domain{Host: unique.Make(hosts[i]).Value(), Port: int(ports[i])},
-			Exact:  exact[i], AllowHTTP: http[i],
-		}
-	}
-	return ts
+	return into
 }
 
 // readSuite reads the domains that all tenants of a suite trust.

@@ -96,7 +96,7 @@ func (a *app) wait(ctx context.Context) bool {
 func (a *app) beat(h *house) {
 	a.watch = startHeartbeat(a.log, []job{
 		{"changes", time.Second, h.listener.RunOnce},
-		{"directory", time.Second, h.directory.RunOnce},
+		{"directory", 5 * time.Second, h.directory.RunOnce}, // it looks at every tenant that is held
 		{"api keys", 10 * time.Second, h.gate.RunOnce},
 		{"prune changes", 10 * time.Minute, func(ctx context.Context) error {
 			_, err := changes.Prune(ctx, a.pools.working)
