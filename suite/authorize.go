@@ -17,10 +17,11 @@ import (
 
 // How an exchange can end without a tenant.
 var (
-	errCodeSpent   = errors.New("WeCom says that the auth_code is used or expired, and nobody has what it was exchanged for: the corp has to authorize the suite again")
-	errCodeExpired = errors.New("the auth_code could not be exchanged within its ten minutes: the corp has to authorize the suite again")
-	errConsentGone = errors.New("the corp has ended the authorization meanwhile")
-	errNotKept     = errors.New("the permanent_code could not be stored")
+	errCodeSpent    = errors.New("WeCom says that the auth_code is used or expired, and nobody has what it was exchanged for: the corp has to authorize the suite again")
+	errCodeExpired  = errors.New("the auth_code could not be exchanged within its ten minutes: the corp has to authorize the suite again")
+	errConsentGone  = errors.New("the corp has ended the authorization meanwhile")
+	errAddressSpent = errors.New("our address has no call for an access_token left for the moment")
+	errNotKept      = errors.New("the permanent_code could not be stored")
 )
 
 // keepFor is how long a permanent_code waits for a database that is away.
@@ -32,6 +33,11 @@ type Exchanger struct {
 	WeCom  *wecom.Client
 	Tokens *Tokens
 	Log    *slog.Logger // nil: slog.Default()
+
+	// Charge asks whether our address may make one more call for an access_token, and
+	// charges it; *ticket.Refresher's ChargeToken does. nil: it always may. A pull that
+	// it refuses comes again.
+	Charge func(ctx context.Context, tenantID uuid.UUID) (bool, error)
 }
 
 // claimed is an exchange under a lease.

@@ -1,9 +1,13 @@
 package suite_test
 
 import (
+	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"suitesign/secret"
 	"suitesign/suite"
@@ -180,6 +184,36 @@ func blocked(news bool, err error) error {
 		return suite.ErrNotFound
 	}
 	return err
+}
+
+// A pull that needs a token of its own asks for the call, and comes again where there
+// is none left.
+func TestAgentsByTheListAreCharged(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.addSuite(template)
+	h.pushTicket(template)
+	h.sim.Fault(wecomtest.Fault{API: apiInfo, Kind: wecomtest.SetFields, Value: map[string]any{"auth_info": nil}, Times: -1})
+	var charged atomic.Int64
+	allowed := false
+	h.exchanger.Charge = func(context.Context, uuid.UUID) (bool, error) {
+		charged.Add(1)
+		return allowed, nil
+	}
+	if got := h.install(template, acme); len(got.Agents) != 0 {
+		t.Errorf("agents = %v without a call that was allowed", got.Agents)
+	}
+	h.wantCalls("gettoken", 0)
+	allowed = true
+	h.due()
+	h.work()
+	if got := h.tenant(template, acme); len(got.Agents) != 1 {
+		t.Errorf("agents = %v, want the one that the list names", got.Agents)
+	}
+	h.wantCalls("gettoken", 1)
+	if n := charged.Load(); n != 2 {
+		t.Errorf("%d calls were charged, want 2", n)
+	}
 }
 
 // Where get_auth_info names no agent, the app's own token sees it.

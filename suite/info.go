@@ -177,6 +177,15 @@ func (e *Exchanger) agents(ctx context.Context, p pull) ([]tenant.Agent, bool, e
 }
 
 func (e *Exchanger) agentList(ctx context.Context, p pull) ([]wecom.Agent, error) {
+	if e.Charge != nil {
+		ok, err := e.Charge(ctx, p.TenantID)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, errAddressSpent
+		}
+	}
 	var g wecom.Grant[wecom.AccessToken]
 	var err error
 	if p.Kind == Customized {

@@ -124,3 +124,24 @@ func TestSpendOverReplicas(t *testing.T) {
 		}
 	}
 }
+
+// A token that another room fetches is charged to the address, and not beyond its share.
+func TestChargeToken(t *testing.T) {
+	t.Parallel()
+	r := &ticket.Refresher{Pool: pgtest.New(t), Limits: ticket.Limits{IPMinute: 60, IPHour: 1 << 20}}
+	most := ticket.Cells(r.Limits)["ip_minute"].Burst(false)
+	allowed := 0
+	for range most + 5 {
+		ok, err := r.ChargeToken(t.Context(), uuid.New())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok {
+			allowed++
+		}
+	}
+	// A call is a second: on a slow machine some pass.
+	if allowed < most || allowed == most+5 {
+		t.Errorf("%d calls allowed of %d, want %d", allowed, most+5, most)
+	}
+}

@@ -59,6 +59,36 @@ func TestScaleInVirtualTime(t *testing.T) {
 	fmt.Printf("scale: corps that one address keeps fresh in the long run | %.0f |  | \n", w.perSecond()*w.cycle())
 }
 
+// A few corps more than one address has calls for: a refresh that comes late makes the
+// cycle that much longer, so the lateness settles where as many are due as may be
+// refreshed, far from the end of a ticket. A fifth more still live so.
+func TestAnAddressBeyondItsRate(t *testing.T) {
+	t.Parallel()
+	limits := ticket.DefaultLimits()
+	limits.IPMinute = max(limits.IPMinute**scaleCorps/scaleFor, 80)
+	limits.IPHour = max(limits.IPHour**scaleCorps/scaleFor, 2400)
+	one := newVirtual(limits, 1, 0)
+	carries := one.perSecond() * one.cycle()
+	for _, tt := range []struct {
+		more    float64
+		settles int // seconds; about (more - 1) cycles
+	}{{1.05, 6 * 60}, {1.2, 20 * 60}} {
+		w := newVirtual(limits, 1, int(carries*tt.more))
+		const day = 24 * 3600
+		w.run(0, func() bool { return w.now < day })
+		first := w.run(0, func() bool { return w.now < 2*day })
+		second := w.run(0, func() bool { return w.now < 3*day })
+		line := fmt.Sprintf("one address with %.0f %% of the corps that it has calls for: the worst lateness on the second day and on the third", 100*tt.more)
+		met := second.late <= tt.settles && first.ended+second.ended == 0
+		verdict := "met"
+		if !met {
+			verdict = "missed"
+			t.Errorf("%s: %s and %s, %d tickets ended; want at most %s and none", line, seconds(first.late), seconds(second.late), first.ended+second.ended, seconds(tt.settles))
+		}
+		fmt.Printf("scale: %s | %s, %s; %d tickets ended | no ticket ends | %s\n", line, seconds(first.late), seconds(second.late), first.ended+second.ended, verdict)
+	}
+}
+
 func seconds(n int) string { return (time.Duration(n) * time.Second).String() }
 
 // virtual is a world in which time is a number. Tenants that are due in the same

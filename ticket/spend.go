@@ -51,6 +51,13 @@ func (s *store) spend(ctx context.Context, id uuid.UUID, corp string, tickets, c
 	return ok, nil
 }
 
+// ChargeToken charges our address with one call for an access_token that somebody else
+// is about to make for a tenant, and says whether it may. The reserve is not open to it.
+func (r *Refresher) ChargeToken(ctx context.Context, id uuid.UUID) (bool, error) {
+	r.setup()
+	return r.store.spend(ctx, id, "", 0, 1, false)
+}
+
 // seed makes the cells of our address, full. A claim locks them before it looks
 // how much they allow, and there must be something to lock.
 func (s *store) seed(ctx context.Context) error {

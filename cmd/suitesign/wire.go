@@ -73,6 +73,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		Limits: c.Refresh.limits(), Egress: c.Refresh.Egress, IdleAfter: c.Refresh.IdleAfter, Slots: c.Refresh.Concurrency, Log: a.log,
 		Metrics: ticket.Metrics{Tenant: a.metrics.ObserveRefreshes, Fetched: a.metrics.ObserveFetch, Late: a.metrics.ObserveLate},
 	}
+	exchanger.Charge = refresher.ChargeToken
 	directory := &signing.Directory{Pool: serving, Sealer: ring, MaxTenants: c.Signing.Tenants, MaxStale: c.Signing.MaxStale, Log: a.log,
 		Uses: refresher.Used, UseEvery: refresher.UseEvery()}
 	signer := &signing.Signer{Directory: directory, Demand: refresher.Demand, TenantRate: c.Limits.PerTenant}

@@ -12,7 +12,7 @@ import (
 func (h *house) scale(ctx context.Context, t *table) error {
 	corps := h.sized().scale
 	say("simulating %d corps", corps)
-	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", "^TestScaleInVirtualTime$", "./ticket", "-scale.corps", fmt.Sprint(corps)) //nolint:gosec // go
+	cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-v", "-run", "^(TestScaleInVirtualTime|TestAnAddressBeyondItsRate)$", "./ticket", "-scale.corps", fmt.Sprint(corps)) //nolint:gosec // go
 	cmd.Dir = ".."
 	out, err := cmd.CombinedOutput()
 	if err != nil {
