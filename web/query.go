@@ -127,15 +127,14 @@ func printable(name string) string {
 
 // decode undoes percent-encoding once. A plus stays a plus, as in the URL that
 // a caller forgot to encode, and as encodeURIComponent would leave no space for
-// it to mean: a page's URL has none. (As url.PathUnescape, in a third of its time.)
+// it to mean: a page's URL has none. (As url.PathUnescape, in half of its time.)
 func decode(s string) (string, bool) {
 	at := strings.IndexByte(s, '%')
 	if at < 0 {
 		return s, true
 	}
-	var decoded strings.Builder
-	decoded.Grow(len(s))
-	decoded.WriteString(s[:at])
+	var stack [512]byte // a typical URL is put together here, and allocated once
+	decoded := append(stack[:0], s[:at]...)
 	for i := at; i < len(s); i++ {
 		c := s[i]
 		if c == '%' {
@@ -149,9 +148,9 @@ func decode(s string) (string, bool) {
 			c = high<<4 | low
 			i += 2
 		}
-		decoded.WriteByte(c)
+		decoded = append(decoded, c)
 	}
-	return decoded.String(), true
+	return string(decoded), true
 }
 
 // hexDigits are the values of hexadecimal digits; of anything else 0xFF.
