@@ -202,7 +202,7 @@ func (s *Store) tokensToRenew(ctx context.Context) ([]wecom.SuiteID, error) {
 SELECT k.suite_id FROM suite_tokens k
 WHERE k.renew_at <= now() AND k.expires_at > now()
 	AND (k.retry_at IS NULL OR k.retry_at <= now()) AND (k.lease_until IS NULL OR k.lease_until <= now())
-	AND EXISTS (SELECT FROM tenants t WHERE t.suite_id = k.suite_id AND t.status = 'active')`
+	AND (SELECT true FROM tenants t WHERE t.suite_id = k.suite_id AND t.status = 'active' ORDER BY t.suite_id, t.corp_id LIMIT 1)`
 	rows, err := s.Pool.Query(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("suite tokens: %w", err)

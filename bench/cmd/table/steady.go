@@ -119,11 +119,12 @@ type hotTable struct {
 	Name                         string
 	Heap, Indexes                int64
 	Updates, Hot, Dead, Vacuumed int64
+	Whole                        int64 // how often it was read from end to end
 }
 
 func hotTables(ctx context.Context, pool *pgxpool.Pool) ([]hotTable, error) {
 	const q = `
-SELECT relname, pg_relation_size(relid), pg_indexes_size(relid), n_tup_upd, n_tup_hot_upd, n_dead_tup, autovacuum_count
+SELECT relname, pg_relation_size(relid), pg_indexes_size(relid), n_tup_upd, n_tup_hot_upd, n_dead_tup, autovacuum_count, seq_scan
 FROM pg_stat_user_tables WHERE relname IN ('budgets', 'credentials', 'refreshes', 'tenants') ORDER BY relname`
 	rows, err := pool.Query(ctx, q)
 	if err != nil {
@@ -141,6 +142,7 @@ func (t hotTable) since(before hotTable) string {
 	}
 	add("%d dead", t.Dead)
 	add("autovacuum %d times", t.Vacuumed)
+	add("read whole %d times", t.Whole-before.Whole)
 	add("heap %d to %d MiB", before.Heap/mebibyte, t.Heap/mebibyte)
 	add("indexes %d to %d MiB", before.Indexes/mebibyte, t.Indexes/mebibyte)
 	return strings.Join(parts, ", ")
