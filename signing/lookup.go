@@ -26,15 +26,14 @@ type leadKey struct {
 // tenant; whether that is active and trusts the page is asked of its entry, each
 // time.
 type lead struct {
-	id    uuid.UUID
-	err   error
-	host  string    // of the origin
-	until time.Time // zero: until something is told that may lead elsewhere
-
 	// held is the tenant as the directory has it, so that one look suffices. A tenant is
 	// held by one lead at most, the one that was last seen to lead to it, and leaves it
 	// when it leaves the directory: no lead keeps what was forgotten in memory.
-	held atomic.Pointer[entry]
+	held  atomic.Pointer[entry]
+	err   error
+	until time.Time // zero: until something is told that may lead elsewhere
+	id    uuid.UUID
+	host  string // of the origin
 }
 
 // bind has a lead hold the tenant that it leads to.
