@@ -19,7 +19,9 @@ func (n nowhere) WriteHeader(int)             {}
 
 type oneSignature struct{ s signing.Signed }
 
-func (o *oneSignature) Sign(context.Context, signing.Request) (signing.Signed, error) { return o.s, nil }
+func (o *oneSignature) Sign(context.Context, signing.Request) (signing.Signed, error) {
+	return o.s, nil
+}
 
 // BenchmarkDoor is what of an answer is ours, but for Sign: the door, parameters, the
 // answer, the log line, the metrics.
