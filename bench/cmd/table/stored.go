@@ -200,7 +200,9 @@ func pathTo(host, corp string) string {
 	return "/api/jssdk/config-signature?" + url.Values{"url": {stockPage(host)}, "suite_id": {stockSuite}, "corp_id": {corp}}.Encode()
 }
 
-func stockPage(host string) string { return "https://" + host + "/orders/list?id=20260301-0007&from=menu" }
+func stockPage(host string) string {
+	return "https://" + host + "/orders/list?id=20260301-0007&from=menu"
+}
 
 // strideOf is prime to every count here: neighbours in memory are not asked one after the other.
 const strideOf = 7919
