@@ -99,7 +99,7 @@ bench: build ## The benchmarks, with a table; some twenty minutes
 	@cd bench && ./run.sh
 
 .PHONY: bench-full
-bench-full: build ## The same in the size of their targets: two hours or more
+bench-full: build ## The same in the size of their targets: an hour
 	@cd bench && ./run.sh -full
 
 .PHONY: bench-admin

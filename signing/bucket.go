@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A pace is what stays of a tenant while its entry is read again: how much it
+// A pace is what stays of a tenant when its entry is read again (adopt): how much it
 // has asked for and when, and when a request may next ask for a refresh.
 type pace struct {
 	// tat is the theoretical arrival time of the next conforming request (GCRA),

@@ -20,7 +20,7 @@ import (
 
 // Defaults of a Directory.
 const (
-	DefaultMaxTenants = 131072 // some 1.5 KiB each
+	DefaultMaxTenants = 131072 // some 0.9 KiB each
 	DefaultMaxStale   = 15 * time.Minute
 )
 
@@ -79,11 +79,11 @@ type entry struct {
 	gone         atomic.Bool // it is no longer, or not yet, the directory's
 	active       bool
 	agentsDue    bool // none is known yet: it has just been authorized, and WeCom is being asked
-	pace         *pace
 	suite        *suite
 	configTicket live
 	domains      []tenant.Trust
 	firstDomain  [1]tenant.Trust // domains, where there is one: most tenants have one
+	pace         pace
 
 	id          uuid.UUID
 	agentTicket live
@@ -254,9 +254,26 @@ func (d *Directory) hold(e *entry) {
 		if old.Value.read > e.read {
 			return // a slow read does not replace one that began after it
 		}
-		e.pace = old.Value.pace
+		e.adopt(old.Value)
 	}
 	d.tenants.Set(e.id, e)
+}
+
+// adopt takes over from the entry that it replaces: what the tenant has asked for, and
+// the texts that did not change, which the lead's key shares. Who still signs with the old
+// one is not counted any longer.
+func (e *entry) adopt(old *entry) {
+	e.pace.tat.Store(old.pace.tat.Load())
+	e.pace.quietUntil.Store(old.pace.quietUntil.Load())
+	e.pace.usedAt.Store(old.pace.usedAt.Load())
+	if e.corpID == old.corpID {
+		e.corpID = old.corpID
+	}
+	for i := range min(len(e.domains), len(old.domains)) {
+		if e.domains[i].Host == old.domains[i].Host {
+			e.domains[i].Host = old.domains[i].Host
+		}
+	}
 }
 
 // suiteDomains answers with the domains that all tenants of a suite trust.

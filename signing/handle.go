@@ -222,7 +222,7 @@ func (d *Directory) rereadBatch(ctx context.Context, old []*entry) error {
 			case !ok:
 				return nil, otter.InvalidateOp // deleted
 			}
-			e.pace = was.pace
+			e.adopt(was)
 			return e, otter.WriteOp
 		})
 	}

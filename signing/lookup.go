@@ -36,6 +36,14 @@ type lead struct {
 	host  string // of the origin
 }
 
+// share has a key use the tenant's own text, where it is the same.
+func (e *entry) share(key leadKey) leadKey {
+	if e != nil && e.corpID == key.corp {
+		key.corp = e.corpID
+	}
+	return key
+}
+
 // bind has a lead hold the tenant that it leads to.
 func (e *entry) bind(l *lead) {
 	old := e.lead.Load()
@@ -112,11 +120,11 @@ func (d *Directory) runLookup(ctx context.Context, key leadKey, page tenant.Page
 			d.mu.Unlock()
 			continue
 		}
-		if err == nil && !f.changed {
-			cache.Set(key, l)
-		}
 		if e != nil {
 			d.hold(e)
+		}
+		if err == nil && !f.changed {
+			cache.Set(e.share(key), l)
 		}
 		delete(d.lookups, key)
 		d.mu.Unlock()

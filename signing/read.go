@@ -2,6 +2,7 @@ package signing
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -95,17 +96,19 @@ func scanStored(row pgx.CollectableRow) (s stored, err error) {
 }
 
 func (d *Directory) entry(ctx context.Context, s *stored, number int64, readAt time.Time) *entry {
+	// The corp's id and the hosts are one text: a signature reads both, and each piece of
+	// memory that is apart is one more that no cache holds.
+	text := s.corp + strings.Join(s.hosts, "")
 	e := &entry{
-		id: s.id, corpID: s.corp, active: s.active, agents: s.agents, agentsDue: s.agentsDue && len(s.agents) == 0,
+		id: s.id, corpID: text[:len(s.corp)], active: s.active, agents: s.agents, agentsDue: s.agentsDue && len(s.agents) == 0,
 		suite:        d.suite(s.suite),
 		configTicket: d.open(ctx, s.id, ticket.JSAPITicket, s.config, readAt),
 		agentTicket:  d.open(ctx, s.id, ticket.AgentConfig, s.agent, readAt),
 		read:         number,
 		readAt:       readAt,
 		nextRead:     readAt.Add(rereadIn(s.active, s.config, s.agent)),
-		pace:         &pace{},
 	}
-	e.domains = trusts(e.firstDomain[:0], s)
+	e.domains = trusts(e.firstDomain[:0], text[len(s.corp):], s)
 	if len(s.agents) == 1 {
 		e.agents = append(e.firstAgent[:0], s.agents[0])
 	}
@@ -164,13 +167,15 @@ func (e *entry) spent(now time.Time) bool {
 	return e.active && e.readAt.Before(old) && !e.configTicket.lives(old) && !e.agentTicket.lives(old)
 }
 
-// trusts puts columns together to domains, into a place that has room for one.
-func trusts(into []tenant.Trust, s *stored) []tenant.Trust {
-	for i := range s.hosts {
+// trusts puts columns together to domains, into a place that has room for one. The hosts
+// are parts of a text.
+func trusts(into []tenant.Trust, hosts string, s *stored) []tenant.Trust {
+	for i, host := range s.hosts {
 		into = append(into, tenant.Trust{
-			Domain: tenant.Domain{Host: s.hosts[i], Port: int(s.ports[i])},
+			Domain: tenant.Domain{Host: hosts[:len(host)], Port: int(s.ports[i])},
 			Exact:  s.exact[i], AllowHTTP: s.http[i],
 		})
+		hosts = hosts[len(host):]
 	}
 	return into
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -87,6 +88,9 @@ func serve(ctx context.Context, config Config, log *slog.Logger) error {
 				// Nobody was served, so there is nothing to drain: the listeners end at once.
 				return errors.Join(unfit, closeAll(listeners))
 			}
+			// What the start has left (the contract read, /docs rendered) would stay for as long
+			// as nothing fills the ballast.
+			debug.FreeOSMemory()
 			<-serving.Done()
 		case <-serving.Done():
 		}

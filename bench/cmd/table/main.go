@@ -53,7 +53,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds of the lines that have a target")
 	flag.DurationVar(&o.duration, "d", 5*time.Second, "length of one run of wrk")
 	flag.BoolVar(&o.pin, "pin", false, "pin the server to CPU 0 and wrk to CPU 1, with taskset")
-	flag.BoolVar(&o.full, "full", false, "the large lines in the size of their targets: some hours")
+	flag.BoolVar(&o.full, "full", false, "the large lines in the size of their targets: an hour")
 	flag.IntVar(&o.tenants, "tenants", 0, "the large lines with so many tenants")
 	flag.DurationVar(&o.lasts, "for", 0, "the steady state, and the callbacks, for so long")
 	flag.StringVar(&o.write, "write", "", "also replace the measured part of this document")
