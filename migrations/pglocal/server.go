@@ -58,7 +58,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{bin: found[0], fast: !cfg.Durable || cfg.Dir == ""}
+	s := &Server{bin: found[0], fast: !cfg.Durable}
 	var (
 		a   account
 		why string

@@ -148,6 +148,32 @@ func TestOnlyItsOwnUserCanEnter(t *testing.T) {
 	}
 }
 
+// What is measured or kept on a durable server was written to the disk, wherever its
+// folder is, and its tables are vacuumed.
+func TestDurableIsDurable(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		cfg  pglocal.Config
+		want string
+	}{
+		{pglocal.Config{}, "off"},
+		{pglocal.Config{Durable: true}, "on"},
+		{pglocal.Config{Durable: true, Dir: sharedDir(t)}, "on"},
+	} {
+		conn, err := pgx.Connect(t.Context(), start(t, tt.cfg).URL("postgres"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(context.Background())
+		for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit", "autovacuum"} {
+			var got string
+			if err := conn.QueryRow(t.Context(), `SELECT current_setting($1)`, setting).Scan(&got); err != nil || got != tt.want {
+				t.Errorf("%+v: %s = %s, %v; want %s", tt.cfg, setting, got, err, tt.want)
+			}
+		}
+	}
+}
+
 func TestDataStays(t *testing.T) {
 	t.Parallel()
 	cfg := pglocal.Config{Dir: sharedDir(t), Durable: true}
