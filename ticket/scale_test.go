@@ -62,8 +62,9 @@ func TestScaleInVirtualTime(t *testing.T) {
 // A few corps more than one address has calls for: a refresh that comes late makes the
 // cycle that much longer, so the lateness settles where as many are due as may be
 // refreshed, far from the end of a ticket. A fifth more still live so.
+//
+//nolint:paralleltest // its lines are read from stdout, and are to stand together
 func TestAnAddressBeyondItsRate(t *testing.T) {
-	t.Parallel()
 	limits := ticket.DefaultLimits()
 	limits.IPMinute = max(limits.IPMinute**scaleCorps/scaleFor, 80)
 	limits.IPHour = max(limits.IPHour**scaleCorps/scaleFor, 2400)
