@@ -41,6 +41,7 @@ var parts = []part{
 	{"stored", "ready and flat with many tenants stored", (*house).stored},
 	{"counts", "what tests of the product count: calls, queries, who goes first", (*house).counts},
 	{"drain", "many tenants due at once", (*house).drain},
+	{"cold", "very many tenants due at once, within WeCom's limits", (*house).cold},
 	{"idle", "the first signature of an idle tenant", (*house).idle},
 	{"steady", "many tenants kept fresh at real lifetimes", (*house).steady},
 	{"callbacks", "callbacks at a rate, and a burst of them", (*house).callbacks},
