@@ -20,6 +20,10 @@
 //     refreshed. An ordinary refresh needs no message.
 //   - After a ticket's end it is not used; the next request asks for a new one.
 //
+// Two caches lead from what a page names to its tenant: names to a lead, its id to an
+// entry. A lead that was followed holds its entry (lookup.go), so that a hot tenant is
+// one look; whatever leaves the second cache leaves the lead in the same moment.
+//
 // While the database is away the directory signs from memory, but no longer than
 // MaxStale: by then it cannot know who was revoked.
 package signing

@@ -12,6 +12,9 @@
 // so that the three signing endpoints (sign.go) are answered without passing a
 // router; everything else is gin's.
 //
+// Slow clients are bounded by net/http's deadlines; the listener's connections set them
+// late (deadlines.go), because most of them are moved away before they come.
+//
 // A handler reads, calls one room, writes, and returns its error. What an error
 // looks like outside is decided in one place, the table in handle.go: an error
 // that is not listed there is internal, is logged with the request's id, and
