@@ -95,7 +95,7 @@ drift: ## Fail where generated code is not what its source generates
 	git diff --exit-code -- web/api
 
 .PHONY: bench
-bench: build ## The benchmarks, with a table; some twenty minutes
+bench: build ## The benchmarks, with a table; some ten minutes
 	@cd bench && ./run.sh
 
 .PHONY: bench-full
