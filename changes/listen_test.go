@@ -40,7 +40,7 @@ func listen(t *testing.T, l *changes.Listener) {
 // answers with their process ids.
 func listening(t *testing.T, pool *pgxpool.Pool, n int) []int32 {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // between looks
 		// What an idle connection did last: it listens, or has pinged since.
 		rows, err := pool.Query(t.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
 			AND state = 'idle' AND (query LIKE 'LISTEN %' OR query = '-- ping')`)
@@ -232,7 +232,7 @@ func TestAQuietConnectionIsContact(t *testing.T) {
 	listen(t, l)
 	listening(t, pool, 1)
 	first := l.LastContact()
-	for deadline := time.Now().Add(time.Minute); !l.LastContact().After(first); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !l.LastContact().After(first); time.Sleep(10 * time.Millisecond) { // between looks
 		if time.Now().After(deadline) {
 			t.Fatal("LastContact stands still while the connection that listens lives")
 		}

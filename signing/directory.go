@@ -76,7 +76,7 @@ type Directory struct {
 // signature reads comes first and together: of a hundred thousand tenants none is in the
 // processor's caches, and each line of them that is fetched costs as much as the hash.
 type entry struct {
-	gone         atomic.Bool // it is no longer, or not yet, the directory's
+	gone         atomic.Bool // it is no longer the directory's
 	active       bool
 	agentsDue    bool // none is known yet: it has just been authorized, and WeCom is being asked
 	suite        *suite

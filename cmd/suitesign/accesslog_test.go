@@ -72,7 +72,7 @@ func TestAccessLinesAreGathered(t *testing.T) {
 		}
 		log.LogAttrs(context.Background(), slog.LevelError, accessLine)
 		expect("after a failed request", 3, 3, 1)
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // virtual time
 		synctest.Wait()
 		expect("when nothing more comes", 3, 3, 1)
 	})
@@ -97,7 +97,7 @@ func TestGatheredLinesAreBounded(t *testing.T) {
 		if got := strings.Join(out.seen(), ""); got != string(bytes.Repeat(line, n)) {
 			t.Errorf("%d bytes came through, want %d", len(got), n*len(line))
 		}
-		time.Sleep(gatherFor)
+		time.Sleep(gatherFor) // virtual time
 	})
 }
 

@@ -44,12 +44,12 @@ func TestHeartbeatNeverRunsAJobTwiceAtOnce(t *testing.T) {
 			if n := running.Add(1); n > most.Load() {
 				most.Store(n)
 			}
-			time.Sleep(7 * time.Second)
+			time.Sleep(7 * time.Second) // virtual time
 			beats.Add(1)
 			running.Add(-1)
 			return nil
 		}}})
-		time.Sleep(30 * time.Second)
+		time.Sleep(30 * time.Second) // virtual time
 		h.Stop(10 * time.Second)
 		if most.Load() != 1 || beats.Load() < 3 {
 			t.Errorf("at most %d at once in %d beats, want 1 at once and three beats or more", most.Load(), beats.Load())
@@ -65,7 +65,7 @@ func TestHeartbeatStopWaitsThenCuts(t *testing.T) {
 			ended = ctx.Err()
 			return ended
 		}}})
-		time.Sleep(3 * time.Second)
+		time.Sleep(3 * time.Second) // virtual time
 		began := time.Now()
 		h.Stop(12 * time.Second)
 		if took := time.Since(began); took != 12*time.Second || !errors.Is(ended, context.Canceled) {
@@ -81,7 +81,7 @@ func TestHeartbeatBeatsWithoutCron(t *testing.T) {
 		h := startHeartbeat(slog.New(slog.DiscardHandler), []job{{"job", time.Second, func(context.Context) error { beats.Add(1); return nil }}})
 		<-h.cron.Stop().Done()
 		before := beats.Load()
-		time.Sleep(20 * time.Second)
+		time.Sleep(20 * time.Second) // virtual time
 		synctest.Wait()
 		h.Stop(time.Second)
 		if got := beats.Load() - before; got < 4 {

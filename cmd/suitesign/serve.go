@@ -22,8 +22,8 @@ import (
 )
 
 // ballast is how much memory is held and never touched. It takes no RAM, but the
-// garbage collector counts it: with the 6 MiB that an idle replica really holds, a
-// busy one would collect 15 times a second; so it does 3 times.
+// garbage collector counts it: by the 6 MiB that an idle replica really holds alone, a
+// busy one would collect six times as often.
 const ballast = 32 << 20
 
 type serveCmd struct{}
