@@ -235,11 +235,7 @@ func TestACancelBeforeTheTenantCounts(t *testing.T) {
 
 func TestDryRunTellsAndChangesNothing(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
-	h.run(imports.JSONL, imports.Skip, `{"suite_id":"ww00000000000000a1","corp_id":"wpAAA","name":"A","permanent_code":"code-1"}
-{"suite_id":"ww00000000000000a1","corp_id":"wpBBB","name":"B","permanent_code":"code-1"}`)
-	before := h.count(`SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM imports) + (SELECT count(*) FROM import_rows) + (SELECT count(*) FROM changes)`)
-	file := `{"suite_id":"ww00000000000000a1","corp_id":"wpAAA","permanent_code":"code-1"}
+	const file = `{"suite_id":"ww00000000000000a1","corp_id":"wpAAA","permanent_code":"code-1"}
 {"suite_id":"ww00000000000000a1","corp_id":"wpBBB","permanent_code":"code-2"}
 {"suite_id":"ww00000000000000a1","corp_id":"wpCCC","permanent_code":"code-3"}
 {"suite_id":"ww00000000000000a1","corp_id":"wpDDD"}
@@ -249,22 +245,29 @@ func TestDryRunTellsAndChangesNothing(t *testing.T) {
 		imports.Update: "unchanged updated created failed:permanent_code:required failed:agents:required failed:suite_id:suite_not_found",
 		imports.Skip:   "skipped skipped created failed:permanent_code:required failed:agents:required failed:suite_id:suite_not_found",
 	} {
-		report, err := h.store.Try(t.Context(), imports.File{Format: imports.JSONL, OnConflict: how, Body: strings.NewReader(file)})
-		must(t, err)
-		if got := states(report.Rows); got != want {
-			t.Errorf("%s: %s\nwant %s", how, got, want)
-		}
-		if n := h.count(`SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM imports) + (SELECT count(*) FROM import_rows) + (SELECT count(*) FROM changes)`); n != before {
-			t.Errorf("%s: %d things are stored, want %d", how, n, before)
-		}
-		// What was told is what happens.
-		if how == imports.Update {
-			continue
-		}
-		_, rows := h.run(imports.JSONL, how, file)
-		if got := states(rows); got != want {
-			t.Errorf("in earnest: %s\nwant %s", got, want)
-		}
+		t.Run(string(how), func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t) // each its own: the run in earnest below changes what is stored
+			h.run(imports.JSONL, imports.Skip, `{"suite_id":"ww00000000000000a1","corp_id":"wpAAA","name":"A","permanent_code":"code-1"}
+{"suite_id":"ww00000000000000a1","corp_id":"wpBBB","name":"B","permanent_code":"code-1"}`)
+			stored := func() int {
+				return h.count(`SELECT (SELECT count(*) FROM tenants) + (SELECT count(*) FROM imports) + (SELECT count(*) FROM import_rows) + (SELECT count(*) FROM changes)`)
+			}
+			before := stored()
+			report, err := h.store.Try(t.Context(), imports.File{Format: imports.JSONL, OnConflict: how, Body: strings.NewReader(file)})
+			must(t, err)
+			if got := states(report.Rows); got != want {
+				t.Errorf("rows = %s\nwant   %s", got, want)
+			}
+			if n := stored(); n != before {
+				t.Errorf("%d things are stored, want %d as before", n, before)
+			}
+			// What was told is what happens.
+			_, rows := h.run(imports.JSONL, how, file)
+			if got := states(rows); got != want {
+				t.Errorf("in earnest: %s\nwant        %s", got, want)
+			}
+		})
 	}
 }
 
