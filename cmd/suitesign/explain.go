@@ -9,7 +9,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"suitesign/secret"
 	"suitesign/signing"
 	"suitesign/signing/explain"
 	"suitesign/signing/explain/known"
@@ -48,15 +47,11 @@ type signExplainCmd struct {
 
 // Run reads what the database knows and says what is wrong.
 func (s signExplainCmd) Run(ctx context.Context, c *cli) error {
-	pool, master, err := c.openKeys(ctx)
+	pool, ring, err := c.openRing(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	ring, err := secret.Load(ctx, pool, master)
-	if err != nil {
-		return err
-	}
 	tenants := &tenant.Store{Pool: pool}
 	reader := &known.Reader{
 		Suites: &suite.Store{Pool: pool, Ring: ring, Tenants: tenants}, Tenants: tenants,

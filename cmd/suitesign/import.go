@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"suitesign/secret"
 	"suitesign/suite"
 	"suitesign/tenant"
 	"suitesign/web/imports"
@@ -42,15 +41,11 @@ func (i importFileCmd) Run(ctx context.Context, c *cli) error {
 		return err
 	}
 	defer in.Close()
-	pool, master, err := c.openKeys(ctx)
+	pool, ring, err := c.openRing(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	ring, err := secret.Load(ctx, pool, master)
-	if err != nil {
-		return err
-	}
 	tenants := &tenant.Store{Pool: pool}
 	store := &imports.Store{Pool: pool, Ring: ring, Suites: &suite.Store{Pool: pool, Ring: ring, Tenants: tenants}, Tenants: tenants}
 	file := imports.File{Format: format, OnConflict: imports.OnConflict(i.OnConflict), By: "command line", Body: in}

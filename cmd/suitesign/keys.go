@@ -78,15 +78,11 @@ func (k keysReencryptCmd) Run(ctx context.Context, c *cli) error {
 	if k.Batch < 1 {
 		return fmt.Errorf("--batch is %d: use 1 or more", k.Batch)
 	}
-	pool, master, err := c.openKeys(ctx)
+	pool, ring, err := c.openRing(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	ring, err := secret.Load(ctx, pool, master)
-	if err != nil {
-		return err
-	}
 	done, err := secret.Reencrypt(ctx, pool, ring, sealedColumns(), k.Batch)
 	fmt.Printf("Sealed %d values anew.\n", done)
 	if err != nil {
@@ -100,19 +96,31 @@ type keysStatusCmd struct{}
 
 // Run tells the keys.
 func (keysStatusCmd) Run(ctx context.Context, c *cli) error {
-	pool, master, err := c.openKeys(ctx)
+	pool, ring, err := c.openRing(ctx)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	ring, err := secret.Load(ctx, pool, master)
-	if err != nil {
-		return err
-	}
 	return printKeys(ctx, pool, ring)
 }
 
-// openKeys opens what the commands about the keyring need: the database and the master key.
+// openRing opens what the commands that read or write sealed values need: the
+// database and the keyring. The caller closes the pool.
+func (c *cli) openRing(ctx context.Context) (*pgxpool.Pool, *secret.Keyring, error) {
+	pool, master, err := c.openKeys(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	ring, err := secret.Load(ctx, pool, master)
+	if err != nil {
+		pool.Close()
+		return nil, nil, err
+	}
+	return pool, ring, nil
+}
+
+// openKeys opens what the commands that change the keyring need: the database and
+// the master key. The caller closes the pool.
 func (c *cli) openKeys(ctx context.Context) (*pgxpool.Pool, secret.MasterKey, error) {
 	config, err := loadConfig(c.Config, os.Environ())
 	if err != nil {
