@@ -47,14 +47,15 @@ func (e *entry) share(key leadKey) leadKey {
 // bind has a lead hold the tenant that it leads to.
 func (e *entry) bind(l *lead) {
 	old := e.lead.Load()
-	if old == l || !e.lead.CompareAndSwap(old, l) {
+	if old == l && l.held.Load() == e || !e.lead.CompareAndSwap(old, l) {
 		return
 	}
-	if old != nil {
+	if old != nil && old != l {
 		old.held.CompareAndSwap(e, nil)
 	}
 	l.held.Store(e)
-	if e.gone.Load() { // it left meanwhile, and may have looked before the lead held it
+	// Whoever came meanwhile, to bind another lead or to leave, may have looked before this one held it.
+	if e.gone.Load() || e.lead.Load() != l {
 		l.held.CompareAndSwap(e, nil)
 	}
 }
