@@ -12,7 +12,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
+
+	"suitesign/reach"
 )
 
 // ErrNotFound is returned where no entry has that id, or has it any more.
@@ -48,9 +49,10 @@ func scanRecord(row pgx.CollectableRow) (Record, error) {
 	return r, err
 }
 
-// Log reads the audit log.
+// Log reads the audit log, or of it what a bound context reaches: changes to its
+// suites and tenants, not those to API keys.
 type Log struct {
-	Pool *pgxpool.Pool
+	Pool reach.DB
 }
 
 // Filter selects entries; empty fields select all.
@@ -89,10 +91,15 @@ func (w *where) add(asked bool, condition string, args ...any) {
 		return
 	}
 	for _, arg := range args {
-		w.args = append(w.args, arg)
-		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(w.args)), 1)
+		condition = strings.Replace(condition, "?", w.arg(arg), 1)
 	}
 	w.conditions = append(w.conditions, condition)
+}
+
+// arg adds an argument and is its place.
+func (w *where) arg(v any) string {
+	w.args = append(w.args, v)
+	return "$" + strconv.Itoa(len(w.args))
 }
 
 func (f Filter) where(after Cursor) where {
@@ -113,12 +120,12 @@ func (f Filter) where(after Cursor) where {
 
 // List answers with up to limit entries after the cursor, the newest first.
 func (l *Log) List(ctx context.Context, f Filter, after Cursor, limit int) ([]Record, error) {
-	w := f.where(after)
-	q := `SELECT ` + recordColumns + ` FROM audit_log`
-	if len(w.conditions) > 0 {
-		q += ` WHERE ` + strings.Join(w.conditions, ` AND `)
+	if suite, one := reach.OneSuite(ctx); one && f.SuiteID == "" {
+		f.SuiteID = suite
 	}
-	q += ` ORDER BY at DESC, id DESC LIMIT $` + strconv.Itoa(len(w.args)+1)
+	w := f.where(after)
+	w.conditions = append(w.conditions, reach.Condition(ctx, `suite_id = ANY (%s) AND suite_id <> ''`, `tenant_id = ANY (%s)`, w.arg))
+	q := `SELECT ` + recordColumns + ` FROM audit_log WHERE ` + strings.Join(w.conditions, ` AND `) + ` ORDER BY at DESC, id DESC LIMIT $` + strconv.Itoa(len(w.args)+1)
 	rows, err := l.Pool.Query(ctx, q, append(w.args, limit)...)
 	if err != nil {
 		return nil, fmt.Errorf("list audit log: %w", err)

@@ -31,7 +31,8 @@ var boundGrants = []struct{ privileges, table string }{
 	{"SELECT, UPDATE", "callback_events"},
 	{"SELECT, UPDATE", "exchanges"},
 	{"SELECT, INSERT, UPDATE", "api_keys"},
-	{"INSERT", "audit_log"},
+	{"SELECT, INSERT", "audit_log"},
+	{"SELECT", "page_reports"},
 }
 
 // BoundRoleSQL is what an administrator of the database runs where `migrate up` may

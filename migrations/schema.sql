@@ -821,7 +821,8 @@ ALTER TABLE callback_events ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY callback_events_bound ON callback_events USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids())) OR ((suite_id, corp_id) IN ( SELECT c.suite_id,
     c.corp_id
-   FROM tenant_corp_ids c))));
+   FROM tenant_corp_ids c
+  WHERE (c.tenant_id = ANY (reached_tenant_ids()))))));
 
 ALTER TABLE credentials ENABLE ROW LEVEL SECURITY;
 
@@ -853,9 +854,9 @@ CREATE POLICY outbox_bound ON outbox USING (reaches_all());
 
 ALTER TABLE page_reports ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY page_reports_bound ON page_reports USING ((reaches_all() OR (EXISTS ( SELECT
+CREATE POLICY page_reports_bound ON page_reports USING ((reaches_all() OR ( SELECT true
    FROM tenants t
-  WHERE (t.id = page_reports.tenant_id)))));
+  WHERE (t.id = page_reports.tenant_id))));
 
 ALTER TABLE refreshes ENABLE ROW LEVEL SECURITY;
 
@@ -871,9 +872,9 @@ ALTER TABLE suite_domains ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY suite_domains_bound ON suite_domains USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
 
-CREATE POLICY suite_domains_bound_reads ON suite_domains FOR SELECT USING ((EXISTS ( SELECT
+CREATE POLICY suite_domains_bound_reads ON suite_domains FOR SELECT USING ((suite_id IN ( SELECT t.suite_id
    FROM tenants t
-  WHERE (t.suite_id = suite_domains.suite_id))));
+  WHERE (t.id = ANY (reached_tenant_ids())))));
 
 ALTER TABLE suite_tickets ENABLE ROW LEVEL SECURITY;
 
@@ -887,9 +888,9 @@ ALTER TABLE suites ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY suites_bound ON suites USING ((reaches_all() OR (suite_id = ANY (reached_suite_ids()))));
 
-CREATE POLICY suites_bound_reads ON suites FOR SELECT USING ((EXISTS ( SELECT
+CREATE POLICY suites_bound_reads ON suites FOR SELECT USING ((suite_id IN ( SELECT t.suite_id
    FROM tenants t
-  WHERE (t.suite_id = suites.suite_id))));
+  WHERE (t.id = ANY (reached_tenant_ids())))));
 
 ALTER TABLE tenant_corp_ids ENABLE ROW LEVEL SECURITY;
 

@@ -34,8 +34,9 @@ var belongs = map[string]struct{ suite, tenant int }{ // bound to ours; bound to
 	"suites": {1, 1}, "suite_domains": {1, 1}, // what concerns each tenant of the suite
 	"suite_tickets": {1, 0}, "suite_tokens": {1, 0},
 	"tenants": {2, 1}, "tenant_corp_ids": {2, 1}, "agents": {2, 1}, "tenant_domains": {2, 1}, "authorizations": {2, 1},
-	"refreshes": {2, 1}, "credentials": {2, 1}, "callback_events": {2, 1}, "exchanges": {2, 1},
-	"api_keys": {3, 1}, // of the suite and its tenants; of the tenant; never the unbound one
+	"refreshes": {2, 1}, "credentials": {2, 1}, "callback_events": {2, 1}, "exchanges": {2, 1}, "page_reports": {2, 1},
+	"audit_log": {3, 1}, // of the suite and its tenants
+	"api_keys":  {3, 1}, // of the suite and its tenants; of the tenant; never the unbound one
 }
 
 // Whatever a query forgets: without any WHERE a bound key sees what is its own.
@@ -122,7 +123,8 @@ func TestForeignRowsAreUnwritable(t *testing.T) {
 			`UPDATE api_keys SET suite_ids = '{}', tenant_ids = '{}'`,
 			fmt.Sprintf(`INSERT INTO audit_log (id, actor_kind, actor, action, target_kind, target_id, tenant_id) VALUES (gen_random_uuid(), 'api_key', 'x', 'tenant.update', 'tenant', 'x', '%s')`, third),
 			`INSERT INTO suites (suite_id, kind, name) VALUES ('ww-new', 'internal', 'x')`,
-			`SELECT count(*) FROM keysets`, `SELECT count(*) FROM budgets`, `SELECT count(*) FROM audit_log`, `SELECT count(*) FROM idempotency_keys`,
+			`SELECT count(*) FROM keysets`, `SELECT count(*) FROM budgets`, `SELECT count(*) FROM idempotency_keys`,
+			`UPDATE audit_log SET actor = 'nobody'`, `DELETE FROM audit_log`, `UPDATE page_reports SET count = 0`, `DELETE FROM page_reports`,
 			`UPDATE credentials SET value_sealed = 'evil'`, `UPDATE refreshes SET due_at = now()`, `INSERT INTO changes (topic, key) VALUES ('tenant', 'x')`, `TRUNCATE tenants CASCADE`,
 		} {
 			_, err := db.Exec(ctx, refused)

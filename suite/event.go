@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/reach"
 	"suitesign/wecom"
 )
 
@@ -67,18 +68,30 @@ type EventCursor struct {
 	ID         uuid.UUID
 }
 
+// ofTenants are the callbacks of tenants: those that name their corp in any form. The
+// corps alone are what the index knows, beside other conditions, too.
+const ofTenants = `e.corp_id = ANY (ARRAY(SELECT c.corp_id FROM tenant_corp_ids c WHERE c.tenant_id = ANY (%[1]s))) AND e.corp_id <> ''
+	AND (e.suite_id, e.corp_id) IN (SELECT c.suite_id, c.corp_id FROM tenant_corp_ids c WHERE c.tenant_id = ANY (%[1]s))`
+
 // Events lists callbacks, newest first or with up oldest first, at most limit of them after
 // the cursor. What the filter does not ask for is not in the query, so that the planner sees
 // which index it is about.
 func (s *Store) Events(ctx context.Context, f EventFilter, after EventCursor, up bool, limit int) ([]Event, error) {
-	conditions, args := []string{"true"}, []any{limit}
+	args := []any{limit}
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	conditions := []string{reach.Condition(ctx, `e.suite_id = ANY (%s)`, ofTenants, arg)}
 	add := func(condition string, values ...any) {
 		places := make([]any, len(values))
 		for i, v := range values {
-			args = append(args, v)
-			places[i] = "$" + strconv.Itoa(len(args))
+			places[i] = arg(v)
 		}
 		conditions = append(conditions, fmt.Sprintf(condition, places...))
+	}
+	if suite, one := reach.OneSuite(ctx); one && f.SuiteID == "" {
+		f.SuiteID = wecom.SuiteID(suite)
 	}
 	if f.SuiteID != "" {
 		add("e.suite_id = %s", f.SuiteID)

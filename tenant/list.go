@@ -10,6 +10,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"suitesign/reach"
+	"suitesign/wecom"
 )
 
 // A Sort is an order of a list. Each has an index for every filter that it is
@@ -43,7 +46,12 @@ const nameKey = `lower(t.name) COLLATE "C"`
 // cursor of the next one, which is zero at the end. It is one query. ErrCursor.
 func (s *Store) Page(ctx context.Context, f Filter, by Sort, after Cursor, limit int) ([]Tenant, Cursor, error) {
 	limit = min(max(limit, 1), MaxList)
-	list := &list{filter: f, after: after, limit: limit + 1}
+	list := &list{filter: f, after: after, limit: limit + 1, reach: func(arg func(any) string) string {
+		return reach.Condition(ctx, `t.suite_id = ANY (%s)`, `t.id = ANY (%s)`, arg)
+	}}
+	if suite, one := reach.OneSuite(ctx); one && f == (Filter{}) {
+		list.filter.SuiteID = wecom.SuiteID(suite)
+	}
 	if err := list.order(by); err != nil {
 		return nil, Cursor{}, err
 	}
@@ -80,6 +88,7 @@ type list struct {
 	key    string // "" where the id alone is the order
 	down   bool
 	args   []any
+	reach  func(arg func(any) string) string // see reach.Condition
 }
 
 func (l *list) order(by Sort) error {
@@ -156,6 +165,7 @@ func (l *list) where(key string, more ...string) string {
 	if lead != "t.health" {
 		add(`t.health = %s`, string(l.filter.Health))
 	}
+	all = append(all, l.reach(l.arg))
 	behind := l.after != (Cursor{})
 	after, end := ">", "<="
 	if l.down {
@@ -177,9 +187,6 @@ func (l *list) where(key string, more ...string) string {
 		}
 		id := l.arg(l.after.ID)
 		all = append(all, "("+key+", t.id) "+after+" ("+l.arg(l.after.Key)+of+", "+id+")")
-	}
-	if len(all) == 0 {
-		return ""
 	}
 	return " WHERE " + strings.Join(all, " AND ")
 }

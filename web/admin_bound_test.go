@@ -19,6 +19,8 @@ type boundWorld struct {
 	ofSuite, ofTenant     []string // headers of keys: bound to ww-a; bound to mine
 	event, foreignEvent   string
 	foreignKey            string
+	entry, foreignEntry   string // of the audit log: that mine and foreign were added
+	report                string // of a page of mine; there is one of foreign, too
 }
 
 func newBoundWorld(t *testing.T) *boundWorld {
@@ -42,6 +44,21 @@ func newBoundWorld(t *testing.T) *boundWorld {
 		return id.String()
 	}
 	w.event, w.foreignEvent = event("ww-a", "wwmine"), event("ww-b", "wwforeign")
+	entry := func(tenant string) string {
+		return a.call("GET", "/v1/audit-log?action=tenant.create&tenant_id="+tenant, nil).ids("id")[0]
+	}
+	w.entry, w.foreignEntry = entry(w.mine), entry(w.foreign)
+	report := func(tenant string) string {
+		id := uuid.Must(uuid.NewV7())
+		const q = `INSERT INTO page_reports (id, hour, tenant_id, kind, cause, host, client, action)
+			VALUES ($1, now(), $2, 'config', 'ticket_refused', 'h5.example.com', 'wecom', 'none')`
+		if _, err := a.pool.Exec(t.Context(), q, id, tenant); err != nil {
+			t.Fatal(err)
+		}
+		return id.String()
+	}
+	w.report = report(w.mine)
+	report(w.foreign)
 	w.foreignKey, _ = a.newKey(object{"name": "foreign", "tenant_ids": []string{w.foreign}})
 	_, w.ofSuite = a.newKey(object{"name": "of a suite", "suite_ids": []string{"ww-a"}})
 	_, w.ofTenant = a.newKey(object{"name": "of a tenant", "tenant_ids": []string{w.mine}})
@@ -70,8 +87,8 @@ var fleeting = regexp.MustCompile(`"request_id":"[^"]*"`)
 func TestForeignIDsLookLikeNothing(t *testing.T) {
 	t.Parallel()
 	w := newBoundWorld(t)
-	foreign := map[string]string{"suite_id": "ww-b", "tenant_id": w.foreign, "event_id": w.foreignEvent, "key_id": w.foreignKey}
-	nothing := map[string]string{"suite_id": "ww-none", "tenant_id": someID, "event_id": someID, "key_id": someID}
+	foreign := map[string]string{"suite_id": "ww-b", "tenant_id": w.foreign, "event_id": w.foreignEvent, "key_id": w.foreignKey, "entry_id": w.foreignEntry}
+	nothing := map[string]string{"suite_id": "ww-none", "tenant_id": someID, "event_id": someID, "key_id": someID, "entry_id": someID}
 	fill := func(path string, ids map[string]string) string {
 		return placeholder.ReplaceAllStringFunc(path, func(name string) string {
 			name = strings.Trim(name, "{}")
@@ -105,7 +122,7 @@ func TestForeignIDsLookLikeNothing(t *testing.T) {
 					}
 					looked++
 				}
-				for what, secret := range map[string]string{"tenant": w.foreign, "event": w.foreignEvent, "key": w.foreignKey, "corp": "wwforeign", "suite": `"ww-b"`} {
+				for what, secret := range map[string]string{"tenant": w.foreign, "event": w.foreignEvent, "key": w.foreignKey, "entry": w.foreignEntry, "corp": "wwforeign", "suite": `"ww-b"`} {
 					if strings.Contains(string(got.body), secret) {
 						t.Errorf("key of %s, %s tells of a foreign %s: %s", who, got.call, what, got.body)
 					}
@@ -143,10 +160,21 @@ func TestStoryOfABoundKey(t *testing.T) {
 		{"foreign tenants by a filter", "/v1/tenants?suite_id=ww-b", "id", w.ofTenant, nil},
 		{"foreign tenants by corp_id", "/v1/tenants?corp_id=wwforeign", "id", w.ofSuite, nil},
 		{"events of a tenant's key", "/v1/events", "id", w.ofTenant, []string{w.event}},
+		{"changes of a tenant's key", "/v1/audit-log?action=tenant.create", "id", w.ofTenant, []string{w.entry}},
+		{"changes to tenants of others", "/v1/audit-log?tenant_id=" + w.foreign, "id", w.ofSuite, nil},
+		{"reports of a tenant's key", "/v1/reports", "id", w.ofTenant, []string{w.report}},
+		{"reports of a suite's key", "/v1/reports", "id", w.ofSuite, []string{w.report}},
 		{"domains of a tenant's key", "/v1/tenants/" + w.mine + "/domains", "domain", w.ofTenant, []string{"h5.example.com"}},
 	} {
 		if diff := cmp.Diff(tt.want, w.call("GET", tt.path, nil, tt.auth...).ids(tt.field)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.what, diff)
+		}
+	}
+	for _, auth := range [][]string{w.ofSuite, w.ofTenant} {
+		w.call("GET", "/v1/audit-log/"+w.entry, nil, auth...).want(200)
+		export := string(w.call("GET", "/v1/audit-log/export?format=jsonl", nil, auth...).want(200).body)
+		if !strings.Contains(export, w.entry) || strings.Contains(export, w.foreign) || strings.Contains(export, "api_key.create") {
+			t.Errorf("export of the audit log, narrowed:\n%s", export)
 		}
 	}
 	own := "/v1/tenants/" + w.mine

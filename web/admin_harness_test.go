@@ -76,11 +76,11 @@ func newAdminOn(t testing.TB, serve func(*web.Server), change ...func(*web.API))
 		Tenants: tenants,
 	}
 	a.api.Idempotency = &idempotency.Store{Pool: pool, Ring: a.ring}
-	a.api.Audit = &audit.Log{Pool: pool}
+	a.api.Audit = &audit.Log{Pool: narrowed}
 	a.api.Known = &known.Reader{Suites: a.api.Suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring},
 		Directory: &signing.Directory{Pool: pool, Sealer: a.ring}}
 	a.api.Domains = &domaincheck.Checker{Guard: &netguard.Guard{Resolver: noNames{}}, Tickets: &ticket.Source{Pool: narrowed, Ring: a.ring}}
-	a.api.Reports = &pagereport.Desk{Pool: pool, Known: a.api.Known}
+	a.api.Reports = &pagereport.Desk{Pool: narrowed, Known: a.api.Known}
 	a.api.Stats = web.Stats{Pool: pool, Backlog: func(context.Context) (ticket.Backlog, error) {
 		return ticket.Backlog{Due: 7, PerSecond: 2}, nil
 	}}

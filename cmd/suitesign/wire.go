@@ -93,7 +93,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		return nil, err
 	}
 	reader := &known.Reader{Suites: suites, Tenants: tenants, Tickets: &ticket.Source{Pool: narrowed, Ring: ring}, Directory: directory}
-	h.reports = &pagereport.Desk{Pool: serving, Known: reader, Tickets: refresher, Observe: a.metrics.ObservePageReport, Log: a.log}
+	h.reports = &pagereport.Desk{Pool: narrowed, Known: reader, Tickets: refresher, Observe: a.metrics.ObservePageReport, Log: a.log}
 	a.wireStats(h, refresher)
 	if err := a.wireWebhooks(h, ring); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		API: &web.API{
 			Gate:   h.gate,
 			Suites: suites, Tenants: tenants, Credentials: &ticket.Source{Pool: narrowed, Ring: ring}, Refresher: refresher,
-			Audit: &audit.Log{Pool: serving},
+			Audit: &audit.Log{Pool: narrowed},
 			Known: reader, Reports: h.reports, Domains: domains,
 			Idempotency: h.idempotency,
 			Webhooks:    h.webhooks, WebhookTests: &webhook.Deliverer{Store: h.webhooks, Log: a.log},

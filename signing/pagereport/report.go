@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
+	"suitesign/reach"
 	"suitesign/signing"
 	"suitesign/signing/explain"
 	"suitesign/signing/explain/known"
@@ -76,7 +76,7 @@ type Refetcher interface {
 
 // A Desk takes reports.
 type Desk struct {
-	Pool    *pgxpool.Pool
+	Pool    reach.DB
 	Known   *known.Reader
 	Tickets Refetcher
 

@@ -1,13 +1,18 @@
 package pagereport
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"suitesign/reach"
 	"suitesign/signing/explain"
 	"suitesign/wecom"
 )
@@ -78,23 +83,40 @@ type Cursor struct {
 
 // List answers with what was reported, the newest first, after a cursor.
 func (d *Desk) List(ctx context.Context, f Filter, after Cursor, limit int) ([]Noted, error) {
-	const q = `
+	var out []Noted
+	for _, part := range reach.Parts(ctx) {
+		list, err := d.list(part, f, after, limit) //nolint:contextcheck // a part of ours
+		if err != nil {
+			return nil, fmt.Errorf("list reports: %w", err)
+		}
+		out = append(out, list...)
+	}
+	slices.SortStableFunc(out, func(a, b Noted) int {
+		return cmp.Or(b.FirstReportedAt.Compare(a.FirstReportedAt), bytes.Compare(b.ID[:], a.ID[:]))
+	})
+	out = slices.CompactFunc(out, func(a, b Noted) bool { return a.ID == b.ID })
+	return out[:min(len(out), limit)], nil
+}
+
+func (d *Desk) list(ctx context.Context, f Filter, after Cursor, limit int) ([]Noted, error) {
+	args := []any{f.TenantID, f.SuiteID, f.CorpID, f.Cause, after.At, after.ID, uuid.Nil, limit}
+	within := reach.Condition(ctx, `t.suite_id = ANY (%s)`, `p.tenant_id = ANY (%s)`, func(ids any) string {
+		args = append(args, ids)
+		return "$" + strconv.Itoa(len(args))
+	})
+	q := `
 SELECT p.id, p.tenant_id, t.suite_id, t.corp_id, p.kind, p.cause, p.host, p.client, p.action, p.count, p.last_errcode,
 	p.first_reported_at, p.last_reported_at
 FROM page_reports p JOIN tenants t ON t.id = p.tenant_id
 WHERE ($1::uuid = $7 OR p.tenant_id = $1) AND ($2 = '' OR t.suite_id = $2) AND ($3 = '' OR t.corp_id = $3) AND ($4 = '' OR p.cause = $4)
-	AND ($6::uuid = $7 OR (p.first_reported_at, p.id) < ($5, $6))
+	AND ($6::uuid = $7 OR (p.first_reported_at, p.id) < ($5, $6)) AND ` + within + `
 ORDER BY p.first_reported_at DESC, p.id DESC
 LIMIT $8`
-	rows, err := d.Pool.Query(ctx, q, f.TenantID, f.SuiteID, f.CorpID, f.Cause, after.At, after.ID, uuid.Nil, limit)
+	rows, err := d.Pool.Query(ctx, q, args...)
 	if err != nil {
-		return nil, fmt.Errorf("list reports: %w", err)
+		return nil, err
 	}
-	out, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Noted])
-	if err != nil {
-		return nil, fmt.Errorf("list reports: %w", err)
-	}
-	return out, nil
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Noted])
 }
 
 // Prune drops what is older than a week, and says how many rows that were.

@@ -135,6 +135,38 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/suites/{suite_id}/domains/{domain}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The suite's id. */
+                suite_id: components["parameters"]["OfSuite"];
+                /**
+                 * @description `host` or `host:port`; without a port it means the scheme's default. Upper case and Unicode are folded to lower-case punycode. Refused are IP
+                 *     addresses, single labels and public suffixes.
+                 */
+                domain: components["parameters"]["OfDomain"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look at a domain from outside
+         * @description Looks at a domain of a suite from outside, stores what was found with it, and answers it: whether the name leads to public addresses, whether its certificate is for it and in date, whether
+         *     the ownership file is there as it is stored. Addresses that are not public are not called, redirects are not followed, each part
+         *     has 3 seconds. It informs: a domain is trusted because an admin says so. Once in 10 seconds for a domain.
+         *
+         *     Codes: `domain_not_found` 404, `domain_checked_lately` 429.
+         */
+        post: operations["checkSuiteDomain"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tenants": {
         parameters: {
             query?: never;
@@ -311,6 +343,38 @@ export interface paths {
          *     Codes: `invalid_domain` 400, `domain_not_found` 404, `version_conflict` 412.
          */
         delete: operations["deleteTenantDomain"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tenants/{tenant_id}/domains/{domain}/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["parameters"]["OfTenant"];
+                /**
+                 * @description `host` or `host:port`; without a port it means the scheme's default. Upper case and Unicode are folded to lower-case punycode. Refused are IP
+                 *     addresses, single labels and public suffixes.
+                 */
+                domain: components["parameters"]["OfDomain"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Look at a domain from outside
+         * @description Looks at a domain of a tenant from outside, stores what was found with it, and answers it: whether the name leads to public addresses, whether its certificate is for it and in date, whether
+         *     the ownership file is there as it is stored, and whether WeCom has the same domain for the app (agent/get). Addresses that are not public are not called, redirects are not followed, each part
+         *     has 3 seconds. It informs: a domain is trusted because an admin says so. Once in 10 seconds for a domain.
+         *
+         *     Codes: `tenant_not_found` 404, `domain_not_found` 404, `domain_checked_lately` 429.
+         */
+        post: operations["checkTenantDomain"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -525,6 +589,7 @@ export interface paths {
          * List who changed what
          * @description Lists the changes that were made, over this API, by the command line and by WeCom, the newest first. An entry is written in the transaction of its change: what was refused
          *     or failed has none, nor has what changed nothing. Filters unite by "and". Entries are kept 400 days unless the operator says otherwise.
+         *     A bound key sees the changes to its suites and tenants, whoever made them, and none to API keys.
          */
         get: operations["listAuditLog"];
         put?: never;
@@ -1514,6 +1579,7 @@ export interface components {
              */
             allow_http: boolean;
             verification_file: components["schemas"]["VerificationFile"];
+            check: components["schemas"]["DomainCheck"];
             /**
              * Format: date-time
              * @description When the domain was added.
@@ -1526,6 +1592,63 @@ export interface components {
              * @example 2026-03-01T08:00:00Z
              */
             updated_at: string;
+        };
+        /** @description What was found when the domain was last looked at from outside; null where nobody did. */
+        DomainCheck: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-03-01T08:00:00Z
+             */
+            checked_at: string;
+            /**
+             * @description Whether nothing failed.
+             * @example true
+             */
+            ok: boolean;
+            /** @description What was looked at. */
+            items: components["schemas"]["DomainCheckItem"][];
+        } | null;
+        /** @description One thing that was looked at. */
+        DomainCheckItem: {
+            /**
+             * @description What it is.
+             * @example tls
+             * @enum {string}
+             */
+            name: "dns" | "tls" | "file" | "redirect_domain";
+            /**
+             * @description How it is.
+             * @example ok
+             * @enum {string}
+             */
+            state: "ok" | "warning" | "failed" | "skipped";
+            /**
+             * @description What exactly was found; docs/api.md lists them.
+             * @example valid
+             */
+            code: string;
+            /**
+             * @description What was found, where there is something to show - addresses, a status, WeCom's domain.
+             * @example null
+             */
+            found: string | null;
+            /**
+             * Format: date-time
+             * @description The certificate's end.
+             * @example 2026-06-01T00:00:00Z
+             */
+            until: string | null;
+            /**
+             * @description What it means and what to do, in English.
+             * @example The certificate is for the name and in date.
+             */
+            en: string;
+            /**
+             * @description The same in Chinese.
+             * @example 证书与域名一致且在有效期内。
+             */
+            zh: string;
         };
         /** @description A page of domains. */
         DomainList: {
@@ -3666,6 +3789,50 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    checkSuiteDomain: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The suite's id. */
+                suite_id: components["parameters"]["OfSuite"];
+                /**
+                 * @description `host` or `host:port`; without a port it means the scheme's default. Upper case and Unicode are folded to lower-case punycode. Refused are IP
+                 *     addresses, single labels and public suffixes.
+                 */
+                domain: components["parameters"]["OfDomain"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The domain, with what was found. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustedDomain"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["KeyReused"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listTenants: {
         parameters: {
             query?: {
@@ -4087,6 +4254,50 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["Internal"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    checkTenantDomain: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A name for this request that no other request of the same API key has, best a random UUID. For 24 hours the same request with the same name is answered the same
+                 *     (`Idempotency-Replayed: true`) and not done again.
+                 */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description The tenant's id. */
+                tenant_id: components["parameters"]["OfTenant"];
+                /**
+                 * @description `host` or `host:port`; without a port it means the scheme's default. Upper case and Unicode are folded to lower-case punycode. Refused are IP
+                 *     addresses, single labels and public suffixes.
+                 */
+                domain: components["parameters"]["OfDomain"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The domain, with what was found. */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrustedDomain"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["KeyReused"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["Internal"];
             503: components["responses"]["Unavailable"];
