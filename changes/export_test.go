@@ -11,3 +11,6 @@ func (l *Listener) LastPolled(now time.Time, ago time.Duration) {
 
 // Remembered is how many ids of handled changes the listener keeps.
 func (l *Listener) Remembered() int { return len(l.handled) }
+
+// PollFor has a poll wait so long for the database.
+func (l *Listener) PollFor(most time.Duration) { l.pollFor = most }

@@ -16,6 +16,8 @@ const (
 	// lives: one that a firewall forgot looks like one on which nothing happens.
 	quiet    = 2 * time.Second
 	pingWait = 2 * time.Second
+	// pollWait is longer than a slow database takes for the round trips of a poll.
+	pollWait = 5 * time.Second
 	// A burst of notifications is handed out together: what comes within gather
 	// of the first, up to most of them.
 	gather = 2 * time.Millisecond
@@ -135,11 +137,18 @@ func notification(ctx context.Context, conn *pgx.Conn, patience time.Duration) (
 	return "", fmt.Errorf("wait for changes: %w", err)
 }
 
+// ping asks whether the connection lives, and whether the server is still the one on
+// which changes are made.
 func ping(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, pingWait)
 	defer cancel()
-	if err := conn.Ping(ctx); err != nil {
+	var readOnly bool
+	if err := conn.QueryRow(ctx, `-- ping
+		SELECT current_setting('transaction_read_only')::bool`).Scan(&readOnly); err != nil {
 		return fmt.Errorf("the connection that listens is dead: %w", err)
+	}
+	if readOnly {
+		return errReadOnly
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func listening(t *testing.T, pool *pgxpool.Pool, n int) []int32 {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // between looks
 		// What an idle connection did last: it listens, or has pinged since.
 		rows, err := pool.Query(t.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-			AND state = 'idle' AND (query LIKE 'LISTEN %' OR query = '-- ping')`)
+			AND state = 'idle' AND (query LIKE 'LISTEN %' OR query LIKE '-- ping%')`)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,8 +1,10 @@
 package changes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -28,9 +30,16 @@ type Listener struct {
 
 	contact atomic.Pointer[time.Time]
 
-	mu      sync.Mutex     // held while changes are handled
+	// polling is held by a poll, mu while changes are handled: a poll whose connection
+	// died in silence must not keep those waiting that the other connection hears.
+	// Whoever holds mu does not take polling.
+	polling sync.Mutex
+	pollFor time.Duration // that a poll takes; 0: pollWait
+	since   *time.Time    // by the database's clock: where the next poll begins; nil before the first one
+
+	mu      sync.Mutex
 	handled map[int64]bool // ids of the window that were handled
-	since   *time.Time     // by the database's clock: where the next poll begins; nil before the first one
+	heard   []int64        // of these, what was heard since the last poll began
 }
 
 // LastContact is when the database was last known to be there: the start of the
@@ -70,16 +79,21 @@ func (l *Listener) log() *slog.Logger {
 // handled yet. The first one goes back over the window only: what was before it
 // started, the program has read by itself.
 func (l *Listener) RunOnce(ctx context.Context) error {
+	l.polling.Lock()
+	defer l.polling.Unlock()
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	l.heard = nil
+	l.mu.Unlock()
 	asked := l.now()
 	p, err := l.poll(ctx)
 	if err != nil {
 		return fmt.Errorf("poll changes: %w", err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.met(asked)
 	if p.missed {
-		l.log().WarnContext(ctx, "away for longer than changes are kept, forgetting everything")
+		l.log().WarnContext(ctx, "away for longer than changes are kept, or the database's clock went back: forgetting everything")
 		l.Handle(ctx, []Change{{Topic: Everything}})
 	}
 	var fresh []Change
@@ -97,6 +111,9 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 	for _, c := range p.changes {
 		l.handled[c.ID] = true
 	}
+	for _, id := range l.heard { // the poll need not have seen it yet
+		l.handled[id] = true
+	}
 	l.since = &p.next
 	return nil
 }
@@ -104,22 +121,36 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 // poll is what the database says at one moment.
 type poll struct {
 	changes []Change
-	missed  bool      // rows may have been dropped before they were read
+	missed  bool      // rows may be gone before they were read, or be older than the next poll looks
+	stuck   bool      // the server is read-only
 	next    time.Time // where the next poll begins
 }
 
 func (l *Listener) poll(ctx context.Context) (poll, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.pollFor, pollWait)) // a connection that a firewall forgot never answers
+	defer cancel()
 	var p poll
 	batch := &pgx.Batch{} // one round trip, and, being one transaction, one now()
-	batch.Queue(`SELECT now() - $1::interval, COALESCE($2 < now() - $3::interval, false)`, window, l.since, kept-window).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&p.next, &p.missed) })
+	// $2 > now(): the clock went back, as after a failover to a server whose clock is behind.
+	batch.Queue(`SELECT now() - $1::interval, COALESCE($2 < now() - $3::interval OR $2 > now(), false),
+		current_setting('transaction_read_only')::bool`, window, l.since, kept-window).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&p.next, &p.missed, &p.stuck) })
 	batch.Queue(`SELECT id, topic, key FROM changes WHERE at >= COALESCE($2, now() - $1::interval) ORDER BY id`, window, l.since).
 		Query(func(rows pgx.Rows) (err error) {
 			p.changes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Change])
 			return err
 		})
-	return p, l.Pool.SendBatch(ctx, batch).Close()
+	err := l.Pool.SendBatch(ctx, batch).Close()
+	if err == nil && p.stuck {
+		l.Pool.Reset() // the next connection is made to one that takes writes
+		err = errReadOnly
+	}
+	return p, err
 }
+
+// errReadOnly: a failover made the server a standby that kept our connection. Changes
+// are made elsewhere, and that it has none to tell says nothing.
+var errReadOnly = errors.New("the server is read-only: it was demoted")
 
 // hear hands out notified changes that were not handled yet.
 func (l *Listener) hear(ctx context.Context, heard []Change) {
@@ -140,6 +171,7 @@ func (l *Listener) hear(ctx context.Context, heard []Change) {
 	}
 	for _, c := range fresh { // not before Handle: after a panic the poll hands them out again
 		l.handled[c.ID] = true
+		l.heard = append(l.heard, c.ID)
 	}
 }
 

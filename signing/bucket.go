@@ -11,9 +11,9 @@ type pace struct {
 	// tat is the theoretical arrival time of the next conforming request (GCRA),
 	// in nanoseconds since the epoch of the directory.
 	tat atomic.Int64
-	// quietUntil: until then a request without a live ticket is refused without a
-	// new attempt.
-	quietUntil atomic.Int64
+	// configQuiet and agentQuiet: until then a request that lacks this ticket is refused
+	// without a new attempt. That one cannot be had says nothing of the other.
+	configQuiet, agentQuiet atomic.Int64
 	// usedAt: when a use was last noted, in nanoseconds since the epoch, and one; 0: never.
 	usedAt atomic.Int64
 }
@@ -32,5 +32,20 @@ func (p *pace) allow(now time.Duration, rate int) bool {
 		if p.tat.CompareAndSwap(tat, next) {
 			return true
 		}
+	}
+}
+
+// quiet reports whether all that a tenant lacks was tried for in vain just now.
+func (e *entry) quiet(m missing, now time.Duration) bool {
+	return (!m.config || int64(now) < e.pace.configQuiet.Load()) && (!m.agent || int64(now) < e.pace.agentQuiet.Load())
+}
+
+// beQuiet has what is missing not be tried for again until then.
+func (e *entry) beQuiet(m missing, until time.Duration) {
+	if m.config {
+		e.pace.configQuiet.Store(int64(until))
+	}
+	if m.agent {
+		e.pace.agentQuiet.Store(int64(until))
 	}
 }

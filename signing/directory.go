@@ -217,6 +217,9 @@ func (d *Directory) reload(ctx context.Context, id uuid.UUID, after int64) (*ent
 		d.mu.Unlock()
 		e, err := f.wait(ctx)
 		if joined && f.read <= after {
+			if gone := ctx.Err(); gone != nil { // nobody waits any longer: f need not have ended
+				return nil, away("wait for the database", gone)
+			}
 			continue // that one began too early; its successor will not have
 		}
 		return e, err
@@ -264,7 +267,8 @@ func (d *Directory) hold(e *entry) {
 // one is not counted any longer.
 func (e *entry) adopt(old *entry) {
 	e.pace.tat.Store(old.pace.tat.Load())
-	e.pace.quietUntil.Store(old.pace.quietUntil.Load())
+	e.pace.configQuiet.Store(old.pace.configQuiet.Load())
+	e.pace.agentQuiet.Store(old.pace.agentQuiet.Load())
 	e.pace.usedAt.Store(old.pace.usedAt.Load())
 	if e.corpID == old.corpID {
 		e.corpID = old.corpID

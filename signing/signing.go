@@ -99,7 +99,7 @@ func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
 	if err != nil {
 		return Signed{}, err
 	}
-	agent, err := s.admit(ctx, e, r, page)
+	e, agent, err := s.admit(ctx, e, r, page)
 	if err != nil {
 		return Signed{}, err
 	}
@@ -115,7 +115,7 @@ func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
 			return Signed{}, err
 		}
 		// What was read again may tell more than a ticket.
-		if agent, err = s.admit(ctx, e, r, page); err != nil {
+		if e, agent, err = s.admit(ctx, e, r, page); err != nil {
 			return Signed{}, err
 		}
 		now = s.now()
@@ -127,24 +127,37 @@ func (s *Signer) Sign(ctx context.Context, r Request) (Signed, error) {
 	return e.sign(r, agent, now, page.URL), nil
 }
 
-// admit asks whether the tenant signs for the page, and with which agent: 0 is none.
-func (s *Signer) admit(ctx context.Context, e *entry, r Request, page tenant.Page) (agent int64, err error) {
-	if !e.active {
-		return 0, ErrTenantInactive
-	}
-	if !tenant.Covers(e.domains, page) {
+// admit asks whether the tenant signs for the page, and with which agent: 0 is none. It
+// answers with the tenant as it was when that was asked.
+func (s *Signer) admit(ctx context.Context, e *entry, r Request, page tenant.Page) (_ *entry, agent int64, err error) {
+	for {
+		if !e.active {
+			return nil, 0, ErrTenantInactive
+		}
+		if tenant.Covers(e.domains, page) {
+			break
+		}
+		waits := e.suite.domains.Load() == nil
 		shared, err := s.Directory.suiteDomains(ctx, e.suite)
 		if err != nil {
-			return 0, err
+			return nil, 0, err
+		}
+		if waits && e.gone.Load() { // meanwhile; perhaps it was switched off
+			if e, err = s.Directory.reload(ctx, e.id, e.read); err != nil {
+				return nil, 0, err
+			}
+			continue
 		}
 		if !tenant.Covers(shared, page) {
-			return 0, ErrUntrusted
+			return nil, 0, ErrUntrusted
 		}
+		break
 	}
 	if r.Want == Config {
-		return 0, nil
+		return e, 0, nil
 	}
-	return e.agent(r.AgentID, r.Want)
+	agent, err = e.agent(r.AgentID, r.Want)
+	return e, agent, err
 }
 
 // agent picks the agent that a page means.
@@ -169,12 +182,21 @@ func (e *entry) agent(named *int64, want Want) (int64, error) {
 	return 0, ErrAgentNotFound
 }
 
-// signs reports whether every ticket that is wanted lives. A tenant that has just
-// been installed and whose agents are not known yet has no agent's ticket: it must
-// not pass for one without agents.
+// missing are the tickets that are wanted and do not live.
+type missing struct{ config, agent bool }
+
+// lacks tells them. A tenant that has just been installed and whose agents are not
+// known yet has no agent's ticket: it must not pass for one without agents.
+func (e *entry) lacks(want Want, agent int64, now time.Time) missing {
+	return missing{
+		config: want != Agent && !e.configTicket.lives(now),
+		agent:  want != Config && (e.agentsDue || agent != 0 && !e.agentTicket.lives(now)),
+	}
+}
+
+// signs reports whether every ticket that is wanted lives.
 func (e *entry) signs(want Want, agent int64, now time.Time) bool {
-	return (want == Agent || e.configTicket.lives(now)) &&
-		(want == Config || !e.agentsDue && (agent == 0 || e.agentTicket.lives(now)))
+	return e.lacks(want, agent, now) == (missing{})
 }
 
 // sign makes what was asked for; admit and signs have said that it may.
@@ -202,7 +224,7 @@ func (e *entry) sign(r Request, agent int64, now time.Time, page string) Signed 
 // database may have one by now, else one is fetched.
 func (s *Signer) revive(ctx context.Context, e *entry, want Want, agent int64, now time.Time) (*entry, error) {
 	d := s.Directory
-	if int64(d.since(now)) < e.pace.quietUntil.Load() {
+	if e.quiet(e.lacks(want, agent, now), d.since(now)) {
 		return nil, noTicket(e.id, nil)
 	}
 	if now.Sub(e.readAt) >= fresh {
@@ -221,8 +243,8 @@ func (s *Signer) revive(ctx context.Context, e *entry, want Want, agent int64, n
 	if err != nil {
 		return nil, err
 	}
-	if !e.signs(want, agent, s.now()) {
-		e.pace.quietUntil.Store(int64(d.since(s.now()) + quiet))
+	if lacks := e.lacks(want, agent, s.now()); lacks != (missing{}) {
+		e.beQuiet(lacks, d.since(s.now())+quiet)
 		return nil, noTicket(id, demandErr)
 	}
 	return e, nil

@@ -147,6 +147,10 @@ func (s *Store) Delete(ctx context.Context, id wecom.SuiteID, ifVersion *int64) 
 		if err := changes.Append(ctx, tx, changes.Suite, string(id)); err != nil {
 			return err
 		}
+		// Its tenants, inactive or not, are no more.
+		if err := changes.Append(ctx, tx, changes.Tenants, string(id)); err != nil {
+			return err
+		}
 		return changes.Append(ctx, tx, changes.Hosts, "")
 	})
 	if err != nil {

@@ -228,7 +228,7 @@ func TestDelete(t *testing.T) {
 	before := len(h.topics())
 	must(t, h.store.Delete(t.Context(), suiteID, nil))
 	wantErr(t, h.store.Delete(t.Context(), suiteID, nil), suite.ErrNotFound)
-	if diff := cmp.Diff([]string{"suite " + string(suiteID), "hosts "}, h.topics()[before:]); diff != "" {
+	if diff := cmp.Diff([]string{"suite " + string(suiteID), "tenants " + string(suiteID), "hosts "}, h.topics()[before:]); diff != "" {
 		t.Errorf("replicas were told (-want +got):\n%s", diff)
 	}
 	for _, table := range []string{"suite_tickets", "suite_tokens", "callback_events", "exchanges", "tenants", "authorizations", "install_states"} {

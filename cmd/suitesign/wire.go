@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"time"
 
 	"suitesign/audit"
 	"suitesign/changes"
@@ -153,6 +154,8 @@ func (h *house) hear(ctx context.Context, list []changes.Change) {
 	if !slices.ContainsFunc(list, rotated) {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // nothing else is heard meanwhile
+	defer cancel()
 	if err := h.ring.Reload(ctx); err != nil {
 		h.log.ErrorContext(ctx, "the keyring was rotated and could not be read again; an unknown key reads it again", "error", err)
 	}
