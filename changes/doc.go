@@ -15,6 +15,8 @@
 // is remembered for as long as it can be read again, so each change is handed
 // out once; a handler must still bear to see one twice.
 //
-// A listener that was away for longer than rows are kept cannot know what it
-// missed. It then hands out one change of topic [Everything].
+// A listener that was away for longer than rows are kept, or finds the database's clock
+// behind where it was, cannot know what it missed. It then hands out one change of
+// topic [Everything]. A server that a failover made a standby tells of no changes: it is
+// left, and is no [Listener.LastContact].
 package changes

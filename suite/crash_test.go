@@ -95,20 +95,21 @@ func TestALateAnswerIsKept(t *testing.T) {
 	h := ready(t)
 	h.market(suiteID, acme)
 	h.token(h.replica)
-	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Latency, Value: 1500})
+	h.worker.Concurrency = 1 // or it takes the exchange up itself while it waits
+	answer := h.hold(t, apiPermanent)
 	zombie := make(chan error, 1)
 	go func() {
 		_, err := h.worker.RunOnce(t.Context())
 		zombie <- err
 	}()
-	h.eventually("the zombie has called", func() bool { return h.calls(apiPermanent) == 1 })
+	answer.comes()
 	h.exec(`UPDATE exchanges SET lease_until = now()`)
-	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Errcode, Value: 40078}) // as it would be
 	_, err := h.another().worker.RunOnce(t.Context())
 	must(t, err)
 	if x := h.exchanges()[0]; x.State != suite.ExchangeLost {
 		t.Fatalf("exchange = %s, want needs_reauthorization while the zombie sleeps", x.State)
 	}
+	answer.letGo()
 	must(t, <-zombie)
 	h.due()
 	h.work()
@@ -134,15 +135,16 @@ func TestThePermanentCodeWaitsForTheDatabase(t *testing.T) {
 func TestNoCallWithoutTheLease(t *testing.T) {
 	t.Parallel()
 	h := ready(t)
-	h.sim.Fault(wecomtest.Fault{API: apiSuiteToken, Kind: wecomtest.Latency, Value: 500})
 	h.market(suiteID, acme)
+	token := h.hold(t, apiSuiteToken)
 	late := make(chan error, 1)
 	go func() {
 		_, err := h.worker.RunOnce(t.Context())
 		late <- err
 	}()
-	h.eventually("the wait for the token", func() bool { return h.calls(apiSuiteToken) == 1 })
+	token.comes()
 	h.exec(`UPDATE exchanges SET lease_owner = gen_random_uuid(), lease_until = now() + interval '1 hour'`)
+	token.letGo()
 	must(t, <-late)
 	h.wantCalls(apiPermanent, 0)
 	if x := h.exchanges()[0]; x.Unknown || x.State != suite.ExchangePending {
@@ -159,19 +161,25 @@ func TestWhatAnEarlierHolderStored(t *testing.T) {
 	h := ready(t)
 	h.market(suiteID, acme)
 	h.token(h.replica)
-	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Latency, Value: 200})
-	early := make(chan error, 1)
+	h.worker.Concurrency = 1 // or it takes the exchange up itself while it waits
+	other := h.another()
+	code, refusal := h.hold(t, apiPermanent), other.hold(t, apiPermanent)
+	early, late := make(chan error, 1), make(chan error, 1)
 	go func() {
 		_, err := h.worker.RunOnce(t.Context())
 		early <- err
 	}()
-	h.eventually("the first call", func() bool { return h.calls(apiPermanent) == 1 })
+	code.comes()
 	h.exec(`UPDATE exchanges SET lease_until = now()`)
-	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Latency, Value: 1500})
-	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Errcode, Value: 40078})
-	_, err := h.another().worker.RunOnce(t.Context())
-	must(t, err)
+	go func() {
+		_, err := other.worker.RunOnce(t.Context())
+		late <- err
+	}()
+	refusal.comes()
+	code.letGo()
 	must(t, <-early)
+	refusal.letGo()
+	must(t, <-late)
 	h.wantAuthorized(suiteID, acme, 1)
 	h.wantCalls(apiPermanent, 2)
 	if x := h.exchanges()[0]; x.State != suite.ExchangeDone {

@@ -44,6 +44,7 @@ type replica struct {
 	callbacks *suite.Callbacks
 	worker    *suite.Worker
 	installs  *suite.Installs
+	gate      *gate
 }
 
 // house is a database, a platform, and one replica behind the callback URLs.
@@ -67,9 +68,9 @@ func newHouse(t *testing.T, opts ...wecomtest.Option) *house {
 // replicaOn is another process on the same database.
 func (h *house) replicaOn(pool *pgxpool.Pool) *replica {
 	h.t.Helper()
-	client := &wecom.Client{BaseURL: h.sim.URL}
+	r := &replica{pool: pool, gate: &gate{}}
+	client := &wecom.Client{BaseURL: h.sim.URL, HTTP: &http.Client{Transport: r.gate}}
 	h.t.Cleanup(client.CloseIdleConnections)
-	r := &replica{pool: pool}
 	r.store = &suite.Store{Pool: pool, Ring: h.ring, Tenants: &tenant.Store{Pool: pool}}
 	r.tokens = &suite.Tokens{Store: r.store, WeCom: client}
 	r.exchanger = &suite.Exchanger{Store: r.store, WeCom: client, Tokens: r.tokens, Log: quiet()}

@@ -249,15 +249,16 @@ func TestALateAnswerChangesNothing(t *testing.T) {
 	t.Parallel()
 	h := ready(t, wecomtest.WithRotation(wecomtest.Rotating, time.Hour))
 	other := h.another()
-	h.sim.Fault(wecomtest.Fault{API: apiSuiteToken, Kind: wecomtest.Latency, Value: 700})
+	answer := h.hold(t, apiSuiteToken)
 	late := make(chan wecom.SuiteAccessToken, 1)
 	go func() {
 		v, _ := h.tokens.Token(context.Background(), suiteID)
 		late <- v
 	}()
-	h.eventually("the zombie has its lease", func() bool { return h.calls(apiSuiteToken) == 1 })
+	answer.comes()
 	h.exec(`UPDATE suite_tokens SET lease_until = now()`)
 	stored := h.token(other)
+	answer.letGo()
 	if got := <-late; !got.Equal(stored.String) {
 		t.Error("the zombie goes on with a token that is not the stored one")
 	}
@@ -342,14 +343,14 @@ func TestWithoutTheDatabaseTheCopyServes(t *testing.T) {
 func TestAWaiterThatLeavesTakesNobodyWithIt(t *testing.T) {
 	t.Parallel()
 	h := ready(t)
-	h.sim.Fault(wecomtest.Fault{API: apiSuiteToken, Kind: wecomtest.Latency, Value: 300})
+	answer := h.hold(t, apiSuiteToken)
 	ctx, leave := context.WithCancel(t.Context())
 	first := make(chan error, 1)
 	go func() {
 		_, err := h.tokens.Token(ctx, suiteID)
 		first <- err
 	}()
-	h.eventually("the call", func() bool { return h.calls(apiSuiteToken) == 1 })
+	answer.comes()
 	second := make(chan error, 1)
 	go func() {
 		_, err := h.tokens.Token(context.Background(), suiteID)
@@ -357,6 +358,7 @@ func TestAWaiterThatLeavesTakesNobodyWithIt(t *testing.T) {
 	}()
 	leave()
 	wantErr(t, <-first, context.Canceled)
+	answer.letGo()
 	must(t, <-second)
 	h.wantCalls(apiSuiteToken, 1)
 }

@@ -84,15 +84,16 @@ func TestShutdown(t *testing.T) {
 	h.worker.Concurrency = 1
 	h.market(suiteID, acme)
 	h.market(suiteID, "wwother")
-	h.sim.Fault(wecomtest.Fault{API: apiPermanent, Kind: wecomtest.Latency, Value: 400})
+	answer := h.hold(t, apiPermanent)
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		_, err := h.worker.RunOnce(ctx)
 		done <- err
 	}()
-	h.eventually("the call", func() bool { return h.calls(apiPermanent) == 1 })
+	answer.comes()
 	stop()
+	answer.letGo()
 	must(t, <-done)
 	h.wantCalls(apiPermanent, 1)
 	states := map[suite.ExchangeState]int{}
