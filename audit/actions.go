@@ -53,4 +53,5 @@ const (
 	KeyringCreate    Action = "keyring.create"
 	KeyringRotate    Action = "keyring.rotate"
 	KeyringReencrypt Action = "keyring.reencrypt"
+	KeyringRetire    Action = "keyring.retire"
 )

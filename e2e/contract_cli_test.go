@@ -251,8 +251,8 @@ func TestContractWrongMasterKey(t *testing.T) {
 	if took := time.Since(began); took > 4*time.Second {
 		t.Errorf("serve took %s to refuse a wrong master key", took)
 	}
-	for _, c := range []string{"init", "rotate", "reencrypt", "status"} {
-		command(t, wrong, 1, "master key does not open", "keys", c)
+	for _, c := range [][]string{{"init"}, {"rotate"}, {"reencrypt"}, {"status"}, {"retire", "01234567"}} {
+		command(t, wrong, 1, "master key does not open", append([]string{"keys"}, c...)...)
 	}
 	if after := scalar[string](t, w.database, `SELECT md5(wrapped) || version FROM keysets`); after != before {
 		t.Error("a wrong master key changed the keyset")
@@ -294,6 +294,79 @@ func TestContractKeyRotation(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// activeKey is the id of the key that seals, as keys status tells it.
+func activeKey(t *testing.T, environ []string) string {
+	t.Helper()
+	found := regexp.MustCompile(`key ([0-9a-f]{8}): [0-9]+ values, active`).FindStringSubmatch(command(t, environ, 0, "Keyset version", "keys", "status"))
+	if found == nil {
+		t.Fatal("keys status names no active key")
+	}
+	return found[1]
+}
+
+// A key is retired while replicas run, and one of them sleeps through it all: it
+// wakes up with the keyset from before, and nothing that it stores is lost.
+func TestContractKeyRetirement(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, options{environ: []string{"SUITESIGN_WORKER=false"}}) // what sleeps must not sleep in a transaction
+	s := w.suite("ww-ret", "third_party", "corp.example.com")
+	worker := w.addReplica()
+	w.waitReady(worker)
+	w.install("ww-ret", "wwret", pageURL)
+	environ := w.environ(0, 0)
+	old := activeKey(t, environ)
+	command(t, environ, 1, "this key is the active one", "keys", "retire", old)
+	command(t, environ, 1, "eight hexadecimal digits", "keys", "retire", "x"+old)
+	command(t, environ, 1, "no such key", "keys", "retire", "00000001")
+	command(t, environ, 2, "keyid", "keys", "retire")
+
+	asleep := w.replicas[0]
+	asleep.signal(syscall.SIGSTOP)
+	awake := false
+	t.Cleanup(func() {
+		if !awake {
+			asleep.signal(syscall.SIGCONT)
+		}
+	})
+	command(t, environ, 0, "Rotated", "keys", "rotate")
+	command(t, environ, 1, "run this again in ", "keys", "retire", old)
+	execute(t, w.database, `UPDATE keysets SET updated_at = now() - interval '61 seconds'`)
+	command(t, environ, 1, "keys reencrypt", "keys", "retire", old)
+	eventually(t, 20*time.Second, func() error { // the worker hears of the rotation, and nobody else seals
+		command(t, environ, 0, "values anew", "keys", "reencrypt")
+		if out, code := runCommand(t, environ, "suitesign", "keys", "retire", old); code != 0 {
+			return fmt.Errorf("keys retire ended %d:\n%s", code, out)
+		}
+		return nil
+	})
+	if out := command(t, environ, 0, "was retired before", "keys", "retire", old); strings.Contains(out, "key "+old+":") {
+		t.Errorf("the keyset still has %s:\n%s", old, out)
+	}
+
+	asleep.signal(syscall.SIGCONT)
+	awake = true
+	// The platform delivers again what is not acknowledged.
+	for i := range 5 {
+		eventually(t, 10*time.Second, func() error {
+			a, err := s.push(asleep, "command", s.ID, s.event("change_auth", time.Now().Add(time.Duration(i)*time.Second), "AuthCorpId", "wwret"))
+			if err == nil && (a.status != http.StatusOK || string(a.body) != "success") {
+				err = fmt.Errorf("answered %s", a)
+			}
+			return err
+		})
+	}
+	w.install("ww-ret", "wwret2", pageURL)
+	w.waitSigned(worker, pageURL, "ww-ret", "wwret2", 10*time.Second)
+	const lost = `SELECT (SELECT count(*) FROM callback_events WHERE substring(payload_sealed FROM 2 FOR 4) = decode($1, 'hex'))
+		+ (SELECT count(*) FROM credentials WHERE substring(value_sealed FROM 2 FOR 4) = decode($1, 'hex'))`
+	if n := scalar[int64](t, w.database, lost, old); n != 0 {
+		t.Errorf("%d values are sealed with the key that nobody has any more", n)
+	}
+	if n := scalar[int64](t, w.database, `SELECT count(*) FROM audit_log WHERE action = 'keyring.retire' AND actor_kind = 'cli'`); n != 1 {
+		t.Errorf("%d audit entries tell of it, want 1", n)
+	}
 }
 
 // Keys of the admin API from the command line: the value is told once, it works

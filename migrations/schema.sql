@@ -59,6 +59,23 @@ CREATE FUNCTION emit_event(type text, suite_id text, tenant_id uuid, data jsonb)
                     FROM outbox_wanted w));
 END;
 
+CREATE TABLE keysets (
+    id smallint DEFAULT 1 NOT NULL,
+    wrapped bytea NOT NULL,
+    version bigint DEFAULT 1 NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    retired bytea[] DEFAULT '{}'::bytea[] NOT NULL,
+    CONSTRAINT keysets_is_one CHECK ((id = 1))
+);
+
+CREATE FUNCTION is_sealed_with_retired_key(sealed bytea) RETURNS boolean
+    LANGUAGE sql STRICT SECURITY DEFINER
+    BEGIN ATOMIC
+ SELECT (EXISTS ( SELECT
+            FROM keysets k
+           WHERE (SUBSTRING(is_sealed_with_retired_key.sealed FROM 2 FOR 4) = ANY (k.retired)))) AS "exists";
+END;
+
 CREATE FUNCTION reached_suite_ids() RETURNS text[]
     LANGUAGE sql STABLE
     RETURN (NULLIF(current_setting('suitesign.suite_ids'::text, true), ''::text))::text[];
@@ -70,6 +87,14 @@ CREATE FUNCTION reached_tenant_ids() RETURNS uuid[]
 CREATE FUNCTION reaches_all() RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (CURRENT_USER <> 'suitesign_bound'::name);
+
+CREATE FUNCTION refuse_retired_key() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$ BEGIN
+    RAISE EXCEPTION 'a value for % is sealed with a key that was retired: whoever sealed it has not read the keyset again yet', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'sealed_with_a_kept_key', TABLE = TG_TABLE_NAME;
+END
+$$;
 
 CREATE TABLE agents (
     tenant_id uuid NOT NULL,
@@ -283,14 +308,6 @@ CREATE TABLE install_states (
     expires_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
     exchange_id uuid
-);
-
-CREATE TABLE keysets (
-    id smallint DEFAULT 1 NOT NULL,
-    wrapped bytea NOT NULL,
-    version bigint DEFAULT 1 NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT keysets_is_one CHECK ((id = 1))
 );
 
 CREATE TABLE page_reports (
@@ -732,6 +749,26 @@ CREATE INDEX webhook_deliveries_of ON webhook_deliveries USING btree (webhook_id
 CREATE TRIGGER audit_log_rows_stay BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
 
 CREATE TRIGGER audit_log_stays BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF permanent_code_sealed ON authorizations FOR EACH ROW WHEN (is_sealed_with_retired_key(new.permanent_code_sealed)) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF payload_sealed ON callback_events FOR EACH ROW WHEN (is_sealed_with_retired_key(new.payload_sealed)) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF value_sealed ON credentials FOR EACH ROW WHEN (is_sealed_with_retired_key(new.value_sealed)) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF code_sealed, permanent_code_sealed ON exchanges FOR EACH ROW WHEN ((is_sealed_with_retired_key(new.code_sealed) OR is_sealed_with_retired_key(new.permanent_code_sealed))) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF request_sealed, answer_sealed ON idempotency_keys FOR EACH ROW WHEN ((is_sealed_with_retired_key(new.request_sealed) OR is_sealed_with_retired_key(new.answer_sealed))) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF sealed ON import_rows FOR EACH ROW WHEN (is_sealed_with_retired_key(new.sealed)) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF ticket_sealed ON suite_tickets FOR EACH ROW WHEN (is_sealed_with_retired_key(new.ticket_sealed)) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF token_sealed ON suite_tokens FOR EACH ROW WHEN (is_sealed_with_retired_key(new.token_sealed)) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF suite_secret_sealed, callback_token_sealed, encoding_aes_key_sealed, previous_callback_token_sealed, previous_encoding_aes_key_sealed ON suites FOR EACH ROW WHEN ((is_sealed_with_retired_key(new.suite_secret_sealed) OR is_sealed_with_retired_key(new.callback_token_sealed) OR is_sealed_with_retired_key(new.encoding_aes_key_sealed) OR is_sealed_with_retired_key(new.previous_callback_token_sealed) OR is_sealed_with_retired_key(new.previous_encoding_aes_key_sealed))) EXECUTE FUNCTION refuse_retired_key();
+
+CREATE TRIGGER sealed_with_a_kept_key AFTER INSERT OR UPDATE OF secret_sealed, previous_secret_sealed ON webhooks FOR EACH ROW WHEN ((is_sealed_with_retired_key(new.secret_sealed) OR is_sealed_with_retired_key(new.previous_secret_sealed))) EXECUTE FUNCTION refuse_retired_key();
 
 ALTER TABLE ONLY agents
     ADD CONSTRAINT agents_tenant FOREIGN KEY (tenant_id) REFERENCES tenants(id) ON DELETE CASCADE;

@@ -9,5 +9,6 @@
 // value that is moved to another row, or another column, does not open there.
 // The keyset is itself wrapped by the master key, which lives outside the
 // database, and kept in the table keysets, so that all replicas share one ring
-// and a rotation needs no restart.
+// and a rotation needs no restart. A key that sealed all there is to seal once can
+// be retired (retire.go): the keyset forgets it, and the database refuses values of it.
 package secret

@@ -77,7 +77,11 @@ func Rotate(ctx context.Context, pool *pgxpool.Pool, mk MasterKey) (KeyringInfo,
 		if err != nil {
 			return err
 		}
-		handle, err := withNewPrimary(old.handle)
+		retired, err := retiredKeys(ctx, tx)
+		if err != nil {
+			return err
+		}
+		handle, err := withNewPrimary(old.handle, retired)
 		if err != nil {
 			return err
 		}
@@ -106,11 +110,15 @@ func Rotate(ctx context.Context, pool *pgxpool.Pool, mk MasterKey) (KeyringInfo,
 	return info, nil
 }
 
-func withNewPrimary(old *keyset.Handle) (*keyset.Handle, error) {
+// withNewPrimary adds a key. Its id is random, and must not be one that the database refuses.
+func withNewPrimary(old *keyset.Handle, retired [][]byte) (*keyset.Handle, error) {
 	m := keyset.NewManagerFromHandle(old)
 	id, err := m.Add(aead.AES256GCMKeyTemplate())
 	if err != nil {
 		return nil, err
+	}
+	if among(retired, id) {
+		return withNewPrimary(old, retired)
 	}
 	if err := m.SetPrimary(id); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -25,6 +26,7 @@ type keysCmd struct {
 	Init      keysInitCmd      `cmd:"" help:"Make the first keyset. serve does so by itself; repeating it is no error."`
 	Rotate    keysRotateCmd    `cmd:"" help:"Add a key and seal with it from now on; what older keys sealed still opens."`
 	Reencrypt keysReencryptCmd `cmd:"" help:"Seal everything anew with the active key. May be repeated, and ended at any time."`
+	Retire    keysRetireCmd    `cmd:"" help:"Take a key out of the keyset for good, once nothing is sealed with it any more. May be repeated."`
 	Status    keysStatusCmd    `cmd:"" help:"Tell the keys and how many values each has sealed."`
 }
 
@@ -87,6 +89,37 @@ func (k keysReencryptCmd) Run(ctx context.Context, c *cli) error {
 	fmt.Printf("Sealed %d values anew.\n", done)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "Not all of it was done; run it again.")
+		return err
+	}
+	return printKeys(ctx, pool, ring)
+}
+
+type keysRetireCmd struct {
+	KeyID string `arg:"" name:"keyid" help:"The key's id, eight hexadecimal digits, as keys status prints it."`
+}
+
+// Run retires a key that has sealed nothing that is left.
+func (k keysRetireCmd) Run(ctx context.Context, c *cli) error {
+	id, err := strconv.ParseUint(k.KeyID, 16, 32)
+	if err != nil || len(k.KeyID) != 8 {
+		return fmt.Errorf("%q is no id of a key: it has eight hexadecimal digits, as `suitesign keys status` prints it", k.KeyID)
+	}
+	pool, master, err := c.openKeys(ctx)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	retired, err := secret.Retire(ctx, pool, master, uint32(id), sealedColumns())
+	if err != nil {
+		return err
+	}
+	if retired {
+		fmt.Printf("Retired key %08x. Replicas forget it within seconds. Older backups need it and have it: each holds the keyset of its time.\n", id)
+	} else {
+		fmt.Printf("Key %08x was retired before.\n", id)
+	}
+	ring, err := secret.Load(ctx, pool, master)
+	if err != nil {
 		return err
 	}
 	return printKeys(ctx, pool, ring)

@@ -1,0 +1,13 @@
+DROP TRIGGER sealed_with_a_kept_key ON webhooks;
+DROP TRIGGER sealed_with_a_kept_key ON import_rows;
+DROP TRIGGER sealed_with_a_kept_key ON idempotency_keys;
+DROP TRIGGER sealed_with_a_kept_key ON credentials;
+DROP TRIGGER sealed_with_a_kept_key ON authorizations;
+DROP TRIGGER sealed_with_a_kept_key ON exchanges;
+DROP TRIGGER sealed_with_a_kept_key ON callback_events;
+DROP TRIGGER sealed_with_a_kept_key ON suite_tokens;
+DROP TRIGGER sealed_with_a_kept_key ON suite_tickets;
+DROP TRIGGER sealed_with_a_kept_key ON suites;
+DROP FUNCTION refuse_retired_key();
+DROP FUNCTION is_sealed_with_retired_key(bytea);
+ALTER TABLE keysets DROP COLUMN retired;
