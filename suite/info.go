@@ -53,6 +53,20 @@ RETURNING ` + authorizationColumns + `, a.info_due_at, a.info_attempts, a.lease_
 	return list, nil
 }
 
+// Reread has a tenant's authorization read again, as after a change_auth: its agents are
+// replaced by those that WeCom names, and one that is gone is found. One that is
+// due already, refused, or of an internal suite stays as it is.
+func (s *Store) Reread(ctx context.Context, tenantID uuid.UUID) error {
+	const q = `
+UPDATE authorizations a SET info_due_at = clock_timestamp(), info_attempts = 0
+FROM suites s WHERE s.suite_id = a.suite_id AND s.kind <> 'internal' AND a.tenant_id = $1
+	AND a.info_due_at IS NULL AND a.blocked_version IS DISTINCT FROM a.version`
+	if _, err := s.Pool.Exec(ctx, q, tenantID); err != nil {
+		return fmt.Errorf("read the authorization of tenant %s again: %w", tenantID, err)
+	}
+	return nil
+}
+
 // pullNow pulls a tenant's agents at once, if nobody is at it. What fails is due
 // again by its row.
 func (e *Exchanger) pullNow(ctx context.Context, id uuid.UUID) {

@@ -148,3 +148,19 @@ func TestBlockOfWhatIsGone(t *testing.T) {
 		t.Errorf("Block again = %v, %v; want no news", news, err)
 	}
 }
+
+// Reread has one read again, at most once at a time.
+func TestReread(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	tn := h.install(suiteID, acme)
+	calls := h.calls(apiInfo)
+	must(t, h.store.Reread(t.Context(), tn.ID))
+	must(t, h.store.Reread(t.Context(), tn.ID))
+	h.work()
+	h.wantCalls(apiInfo, calls+1)
+	h.exec(`UPDATE authorizations SET blocked_version = version`)
+	must(t, h.store.Reread(t.Context(), tn.ID))
+	h.work()
+	h.wantCalls(apiInfo, calls+1)
+}

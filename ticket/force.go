@@ -14,7 +14,8 @@ import (
 // Force has all of a tenant's credentials fetched again, even while they live: it
 // marks the tenant, puts it first, and returns; the next heartbeat of any replica
 // does the work and then tells all of them. What it costs is charged here, from
-// the reserve. ErrNoAuthorization, ErrBudgetSpent.
+// the reserve. So is one more call for our address, by which the authorization is read
+// again: nothing else finds out that a change_auth was lost. ErrNoAuthorization, ErrBudgetSpent.
 func (r *Refresher) Force(ctx context.Context, id uuid.UUID) error {
 	r.setup()
 	if _, _, err := r.store.enrol(ctx, oneTenant, id); err != nil {
@@ -37,7 +38,7 @@ FROM refreshes r WHERE tenant_id = $1`
 	case blocked:
 		return fmt.Errorf("tenant %s: %w: WeCom blocks its calls for a while", id, ErrBudgetSpent)
 	}
-	ok, err := r.store.spend(ctx, id, corp, ticketsPerCycle, 0, true)
+	ok, err := r.store.spend(ctx, id, corp, ticketsPerCycle, 1, true)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ FROM refreshes r WHERE tenant_id = $1`
 	if err != nil {
 		return fmt.Errorf("force tenant %s: %w", id, err)
 	}
-	return nil
+	return r.Authorizations.Reread(ctx, id)
 }
 
 // force marks the tenant, and writes down who asked, unless somebody else has meanwhile.

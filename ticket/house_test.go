@@ -336,3 +336,8 @@ func (h *house) leftOf(corp string) time.Duration {
 	}
 	return time.Until(*c.ExpiresAt)
 }
+
+// worker does what is due of authorizations.
+func (h *house) worker() *suite.Worker {
+	return &suite.Worker{Store: h.suites, Exchanger: h.exchanger, Log: quiet()}
+}

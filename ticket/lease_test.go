@@ -312,3 +312,33 @@ func TestCrashesCostAtMostOneCall(t *testing.T) {
 		h.wantLive(suiteID, corp, id)
 	}
 }
+
+// A refresh that an admin asks for reads the authorization again, and so finds agents
+// of which no change_auth told: once, however often it is asked for.
+func TestForceReadsTheAuthorizationAgain(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	id := h.install(suiteID, "wwlost", wecomtest.Agent{AgentID: 7})
+	worker := h.worker()
+	_, err := worker.RunOnce(t.Context())
+	must(t, err)
+	r := h.replica()
+	h.run(r)
+	h.sim.Change(wecomtest.Change{Target: wecomtest.Target{SuiteID: suiteID, CorpID: "wwlost"}, Agents: []wecomtest.Agent{{AgentID: 9}}}) // lost
+	reads := func() int { return h.sim.Calls().Count("v2/get_auth_info", "wwlost", "") }
+	before := reads()
+	must(t, r.Force(t.Context(), id))
+	must(t, r.Force(t.Context(), id))
+	_, err = worker.RunOnce(t.Context())
+	must(t, err)
+	if n := reads() - before; n != 1 {
+		t.Errorf("the authorization was read %d times, want once", n)
+	}
+	tn, err := h.tenants.Get(t.Context(), id)
+	must(t, err)
+	if len(tn.Agents) != 1 || tn.Agents[0].ID != 9 {
+		t.Errorf("agents = %v, want the one that WeCom names now", tn.Agents)
+	}
+	h.run(r)
+	h.wantLive(suiteID, "wwlost", id)
+}

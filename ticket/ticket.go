@@ -69,11 +69,13 @@ type SuiteTokens interface {
 }
 
 // Authorizations gives what a tenant's access_token is fetched with; *suite.Store
-// does. Block and Unblock set and lift the breaker of one version of it.
+// does. Block and Unblock set and lift the breaker of one version of it; Reread has
+// what it grants read again.
 type Authorizations interface {
 	Authorizations(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]suite.Authorization, error)
 	Block(ctx context.Context, tenantID uuid.UUID, version int64) (bool, error)
 	Unblock(ctx context.Context, tenantID uuid.UUID, version int64) error
+	Reread(ctx context.Context, tenantID uuid.UUID) error
 }
 
 // Tenants keeps the health of tenants; *tenant.Store does.

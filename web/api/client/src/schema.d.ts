@@ -421,7 +421,8 @@ export interface paths {
         /**
          * Fetch the credentials of a tenant again
          * @description Has the access_token and the tickets fetched again, even while they live; the old ones are used until the new ones are stored. It spends from the
-         *     budgets that keep this installation within WeCom's limits.
+         *     budgets that keep this installation within WeCom's limits. The tenant's authorization is read again as well, so that its agents are those that WeCom
+         *     names now, also where the callback that told of them was lost.
          *
          *     Codes: `tenant_not_found` 404, `authorization_missing` 409, `refresh_budget_spent` 429.
          */
