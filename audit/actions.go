@@ -54,4 +54,6 @@ const (
 	KeyringRotate    Action = "keyring.rotate"
 	KeyringReencrypt Action = "keyring.reencrypt"
 	KeyringRetire    Action = "keyring.retire"
+
+	DatabaseRestore Action = "database.restore" // an older state, of which the operator told
 )

@@ -24,8 +24,8 @@ const (
 	NewTenant   Topic = "new_tenant"  // Key: suite_id + "/" + corp_id.
 	Hosts       Topic = "hosts"       // Key: a host, or empty for any. Which tenant its pages, and those below it, lead to may have changed.
 
-	// Everything is never appended. A Listener hands it out when it was away for
-	// too long to know what it missed: forget all that is held.
+	// Everything: forget all that is held. A Listener hands it out when it was away for
+	// too long to know what it missed; appended it is only after a restore of the database.
 	Everything Topic = "*"
 )
 

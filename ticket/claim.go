@@ -67,6 +67,7 @@ type credential struct {
 	Sealed      []byte // of the access_token
 	Fingerprint []byte
 	Generation  int64
+	Forgotten   bool      // its value is not there, though it may live yet (distrust.go)
 	ExpiresAt   time.Time // zero: there is none
 	RefreshedAt time.Time // when its value was first fetched
 	NextAt      time.Time // zero: never tried, or never again by itself
@@ -231,7 +232,7 @@ SELECT d.tenant_id, d.corp_id, LEAST(d.due_at, now()), now(), l.suite_id, s.kind
 	COALESCE(k.blocked_until > now(), false),
 	EXISTS (SELECT FROM budgets b WHERE b.scope = '` + scopeSecret + `' AND b.key = $6 AND b.tat > now() + $8::interval),
 	c.kind, CASE WHEN c.kind = 'access_token' THEN c.value_sealed END, c.fingerprint, c.generation,
-	c.expires_at, c.refreshed_at, NULLIF(c.next_at, 'infinity'), c.failures, c.last_errcode, c.last_error, c.last_error_at
+	c.expires_at, c.refreshed_at, NULLIF(c.next_at, 'infinity'), c.failures, c.last_errcode, c.last_error, c.last_error_at, c.value_sealed IS NULL
 FROM due d
 LEFT JOIN leased l USING (tenant_id)
 LEFT JOIN tenants t ON t.id = l.tenant_id
@@ -332,7 +333,7 @@ func scanLease(rows pgx.Rows) (*lease, credential, error) {
 	var expires, refreshed, next *time.Time
 	err := rows.Scan(&l.TenantID, &l.Corp, &l.DueAt, &l.Now, &suiteID, &kind, &status, &health, &lastError,
 		&errcode, &l.HasAgents, &forced, &refetch, &failures, &parked, &l.AddressRefused, &l.SecretsClosed,
-		&credentialKind, &c.Sealed, &c.Fingerprint, &generation, &expires, &refreshed, &next, &tried, &c.Errcode, &credentialError, &c.ErrorAt)
+		&credentialKind, &c.Sealed, &c.Fingerprint, &generation, &expires, &refreshed, &next, &tried, &c.Errcode, &credentialError, &c.ErrorAt, &c.Forgotten)
 	if err != nil || suiteID == nil {
 		return nil, c, err
 	}

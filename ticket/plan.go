@@ -27,7 +27,7 @@ func (l *lease) plan() (token bool, tickets []Kind) {
 		c := l.credentials[k]
 		switch {
 		case l.Forced, k == l.Refetch, c.NextAt.IsZero(), !c.NextAt.After(l.Now),
-			l.demanded && !c.ExpiresAt.After(l.Now) && healsByTrying(k, c.Errcode):
+			l.demanded && (c.Forgotten || !c.ExpiresAt.After(l.Now)) && healsByTrying(k, c.Errcode):
 			due = append(due, k)
 		case c.Failures > 0:
 			failed = append(failed, k)
@@ -72,7 +72,7 @@ func (l *lease) soon(due []Kind) []Kind {
 		c := l.credentials[k]
 		lifetime := c.ExpiresAt.Sub(c.RefreshedAt)
 		inStep := c.Failures == 0 && c.ExpiresAt.Sub(c.NextAt) >= lifetime/4 // not one that WeCom repeats
-		if inStep && c.NextAt.After(l.Now) && !c.NextAt.After(l.Now.Add(min(5*time.Minute, lifetime/12))) {
+		if inStep && !slices.Contains(due, k) && c.NextAt.After(l.Now) && !c.NextAt.After(l.Now.Add(min(5*time.Minute, lifetime/12))) {
 			out = append(out, k)
 		}
 	}

@@ -98,6 +98,9 @@ func (n *newCredential) take(res *result, now time.Time, jitter float64) error {
 		if !expires.After(now) {
 			return errDead
 		}
+		if n.Forgotten {
+			n.sealed, n.Generation = res.sealed, n.Generation+1
+		}
 		lifetime := n.ExpiresAt.Sub(n.RefreshedAt)
 		n.ExpiresAt, n.NextAt = expires, NextAfterRepeat(now, expires, lifetime, jitter)
 		n.Failures, n.Errcode, n.Error, n.ErrorAt = 0, nil, "", nil

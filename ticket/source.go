@@ -65,7 +65,7 @@ ORDER BY tenant_id, kind`
 // Credential is what an admin may know of one: never its value.
 type Credential struct {
 	Kind        Kind
-	ExpiresAt   *time.Time // nil: there never was one
+	ExpiresAt   *time.Time // nil: there is none
 	RefreshedAt *time.Time // when its value was first fetched
 	NextAt      *time.Time // when the schedule looks after it again; nil: not by itself
 	Generation  int64
@@ -80,7 +80,7 @@ type Credential struct {
 // A tenant that is parked, for which nothing is tried, has no NextAt but for a probe.
 func (s *Source) Credentials(ctx context.Context, id uuid.UUID) ([]Credential, error) {
 	const q = `
-SELECT c.kind, c.expires_at, c.refreshed_at,
+SELECT c.kind, CASE WHEN c.value_sealed IS NOT NULL THEN c.expires_at END, c.refreshed_at,
 	NULLIF(CASE WHEN r.forced THEN now() WHEN r.parked_reason <> '' THEN r.due_at ELSE GREATEST(c.next_at, r.due_at) END, 'infinity'),
 	c.generation, c.failures, c.last_errcode, c.last_error, c.last_error_at
 FROM credentials c JOIN refreshes r USING (tenant_id)

@@ -25,6 +25,7 @@ type cli struct {
 	Demo        demoCmd        `cmd:"" help:"Run everything on this machine: PostgreSQL, the simulator, the service, a demo corp."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database schema up, down, or tell where it is."`
 	Keys        keysCmd        `cmd:"" help:"The keyring that seals secrets at rest."`
+	Restored    restoredCmd    `cmd:"" help:"Tell that the database was restored from an older backup: nothing that it holds is signed with before WeCom has been asked again."`
 	Apikey      apikeyCmd      `cmd:"" name:"apikey" help:"Keys of the admin API."`
 	Import      importCmd      `cmd:"" help:"Tenants that move in from another system."`
 	Sign        signCmd        `cmd:"" help:"Signatures: why a page cannot register."`

@@ -139,6 +139,15 @@ func (s *Store) List(ctx context.Context, before uuid.UUID, limit int) ([]Key, e
 	return s.list(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id < $1 ORDER BY id DESC LIMIT $2`, before, limit)
 }
 
+// Valid counts the keys that are neither revoked nor expired.
+func (s *Store) Valid(ctx context.Context) (n int64, err error) {
+	const q = `SELECT count(*) FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())`
+	if err := s.Pool.QueryRow(ctx, q).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count api keys: %w", err)
+	}
+	return n, nil
+}
+
 // ListUp is List the other way: keys that were made after the one with the id after (uuid.Nil: all of them), the oldest first.
 func (s *Store) ListUp(ctx context.Context, after uuid.UUID, limit int) ([]Key, error) {
 	return s.list(ctx, `SELECT `+keyColumns+` FROM api_keys WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)

@@ -65,7 +65,7 @@ const (
 
 // buckets are the times to expiry, by SQL and name.
 const buckets = `CASE
-	WHEN c.expires_at IS NULL THEN 'none'
+	WHEN c.expires_at IS NULL OR c.value_sealed IS NULL THEN 'none'
 	WHEN c.expires_at <= now() THEN 'expired'
 	WHEN c.expires_at <= now() + interval '5 minutes' THEN '5m'
 	WHEN c.expires_at <= now() + interval '30 minutes' THEN '30m'

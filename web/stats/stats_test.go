@@ -32,8 +32,8 @@ func TestWhatIsCounted(t *testing.T) {
 		SELECT md5(s || n)::uuid, s, 'c' || n, now(), CASE WHEN n = 3 THEN 'failing' ELSE 'ok' END, n = 2 FROM unnest('{a,b}'::text[]) s, generate_series(1, 3) n WHERE s = 'a' OR n < 3`)
 	execute(t, pool, `INSERT INTO authorizations (tenant_id, suite_id, corp_id, permanent_code_sealed, authorized_at) SELECT id, suite_id, corp_id, '', now() FROM tenants`)
 	execute(t, pool, `INSERT INTO refreshes (tenant_id, suite_id, corp_id, due_at) SELECT id, suite_id, corp_id, now() FROM tenants`)
-	execute(t, pool, `INSERT INTO credentials (tenant_id, kind, expires_at, next_at)
-		SELECT md5('a' || n)::uuid, 'jsapi_ticket', now() + e::interval, now() FROM (VALUES (1, '-1 minute'), (2, '4 minutes'), (3, '90 minutes')) v (n, e)`)
+	execute(t, pool, `INSERT INTO credentials (tenant_id, kind, value_sealed, expires_at, next_at)
+		SELECT md5('a' || n)::uuid, 'jsapi_ticket', '', now() + e::interval, now() FROM (VALUES (1, '-1 minute'), (2, '4 minutes'), (3, '90 minutes')) v (n, e)`)
 	execute(t, pool, `INSERT INTO callback_events (id, suite_id, digest, door, info_type, state, received_at, last_received_at)
 		SELECT gen_random_uuid(), 'a', n::text::bytea, 'command', 'suite_ticket', 'done', now() - n * interval '10 hours', now() FROM generate_series(0, 3) n`)
 	r := &stats.Roller{Pool: pool, Budgets: func(context.Context) (stats.Budgets, error) { return stats.Budgets{IPHour: .5, AppsNearLimit: 3}, nil }}

@@ -30,3 +30,12 @@ FROM webhooks w LEFT JOIN LATERAL (
 	}
 	return out, nil
 }
+
+// Undelivered counts the events that wait: to be handed on, and to be delivered.
+func (s *Store) Undelivered(ctx context.Context) (n int64, err error) {
+	const q = `SELECT (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending') + (SELECT count(*) FROM outbox)`
+	if err := s.Pool.QueryRow(ctx, q).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count undelivered events: %w", err)
+	}
+	return n, nil
+}
