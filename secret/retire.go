@@ -37,7 +37,7 @@ var (
 
 const (
 	hearWithin = time.Minute            // replicas hear of a rotation within seconds; those that do not are refused by the database
-	writersFor = 30 * time.Second       // how long transactions that were under way are waited for
+	writersFor = 30 * time.Second       // how long transactions that were under way are waited for; PostgreSQL ends one of a replica that sleeps after 15
 	lookEvery  = 100 * time.Millisecond // at them
 
 	// retireLock keeps those who retire apart: a number of our own among PostgreSQL's advisory locks.

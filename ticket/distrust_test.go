@@ -147,3 +147,29 @@ func TestDistrustDuringARefresh(t *testing.T) {
 	h.run(h.replica())
 	h.wantLive(suiteID, "wwunderway", id)
 }
+
+// Ended half way, what is forgotten is forgotten, and the next run does the rest.
+func TestDistrustGoesOnWhereItWasEnded(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	h.installMany(suiteID, 6)
+	h.run(h.replica())
+	held := func() (n int) {
+		must(t, h.pool.QueryRow(t.Context(), `SELECT count(DISTINCT tenant_id) FROM credentials WHERE value_sealed IS NOT NULL`).Scan(&n))
+		return n
+	}
+	h.exec(`CREATE SEQUENCE batches`)
+	h.exec(`CREATE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+		IF nextval('batches') = 3 THEN RAISE 'crash'; END IF; RETURN NULL; END $$`)
+	h.exec(`CREATE TRIGGER crash AFTER UPDATE ON credentials FOR EACH STATEMENT EXECUTE FUNCTION crash()`)
+	if n, err := ticket.Distrust(t.Context(), h.pool, 2); err == nil || n != 4 {
+		t.Errorf("Distrust = %d, %v; want 4 and the crash", n, err)
+	}
+	if n := held(); n != 2 {
+		t.Errorf("%d tenants hold something, want the last two", n)
+	}
+	h.distrust(6)
+	if n := held(); n != 0 {
+		t.Errorf("%d tenants still hold something", n)
+	}
+}
