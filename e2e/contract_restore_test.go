@@ -29,6 +29,19 @@ func postgresTool(t *testing.T, name string, args ...string) {
 	}
 }
 
+// twoDatabases are empty, and on a server that this machine's pg_dump knows: a
+// container may run a newer one.
+func twoDatabases(t *testing.T) (before, after string) {
+	t.Helper()
+	if server.from == localBinaries {
+		return newDatabase(t), newDatabase(t)
+	}
+	own := newOwnServer(t)
+	execute(t, own.URL("postgres"), `CREATE DATABASE before`)
+	execute(t, own.URL("postgres"), `CREATE DATABASE after`)
+	return own.URL("before"), own.URL("after")
+}
+
 // moveTo starts the replica anew on another database, at the same addresses.
 func (w *world) moveTo(r *replica, database string) {
 	w.t.Helper()
@@ -52,10 +65,8 @@ func (w *world) wantUnsigned(r *replica, suite, corp string) {
 // no signature, not one; who stayed signs again by itself, with the agents of today.
 func TestContractRestoreOfAnOlderBackup(t *testing.T) {
 	t.Parallel()
-	server := newOwnServer(t)
-	execute(t, server.URL("postgres"), `CREATE DATABASE before`)
-	execute(t, server.URL("postgres"), `CREATE DATABASE after`)
-	w := newWorld(t, options{database: server.URL("before")})
+	before, restored := twoDatabases(t)
+	w := newWorld(t, options{database: before})
 	r := w.replicas[0]
 	w.suite("ww-back", "third_party", "corp.example.com")
 	w.install("ww-back", "wwstays", pageURL)
@@ -63,14 +74,13 @@ func TestContractRestoreOfAnOlderBackup(t *testing.T) {
 	gone := w.tenant("ww-back", "wwgone").ID
 	command(t, w.environ(0, 0), 0, "suitesign_", "apikey", "create", "leaked")
 	backup := filepath.Join(t.TempDir(), "backup")
-	postgresTool(t, "pg_dump", "--format=custom", "--file="+backup, server.URL("before"))
+	postgresTool(t, "pg_dump", "--format=custom", "--file="+backup, before)
 
 	w.simulate("uninstall", map[string]any{"suite_id": "ww-back", "corp_id": "wwgone"}, nil)
 	w.simulate("change", map[string]any{"suite_id": "ww-back", "corp_id": "wwstays", "agents": []map[string]any{{"agent_id": 1000077}}}, nil)
 	w.install("ww-back", "wwnew", pageURL)
 	r.kill()
-	postgresTool(t, "pg_restore", "--dbname="+server.URL("after"), "--exit-on-error", backup)
-	restored := server.URL("after")
+	postgresTool(t, "pg_restore", "--dbname="+restored, "--exit-on-error", backup)
 	const live = `SELECT count(*) FROM credentials WHERE tenant_id = $1::uuid AND value_sealed IS NOT NULL AND expires_at > now()`
 	if n := scalar[int64](t, restored, live, gone); n == 0 {
 		t.Fatal("the backup holds nothing that would sign for who cancelled: this shows nothing")

@@ -26,6 +26,8 @@ var server struct {
 	stop func()
 }
 
+const localBinaries = "local binaries"
+
 // startPostgres starts the server of the run.
 func startPostgres(ctx context.Context) error {
 	if dockerAnswers(ctx) {
@@ -38,7 +40,7 @@ func startPostgres(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	server.url, server.from = local.URL("postgres"), "local binaries"
+	server.url, server.from = local.URL("postgres"), localBinaries
 	server.stop = func() { _ = local.Stop(context.Background()) }
 	return nil
 }
