@@ -9,7 +9,7 @@ import (
 
 // TestEverySealedColumnIsGuarded: of a key that was retired the database takes no
 // value, in any column that values are sealed for. A new one needs a guard as
-// migration 22 makes them.
+// migration 23 makes them.
 func TestEverySealedColumnIsGuarded(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.New(t)
