@@ -15,8 +15,12 @@
 // is remembered for as long as it can be read again, so each change is handed
 // out once; a handler must still bear to see one twice.
 //
+// Both look whether their server is still the one that is written to, if the pool
+// was to connect to such a one only: after a switch-over the old one may live on and
+// answer, and whoever stayed with it would sign for a corp that cancelled since. The
+// poll then drops the pool's connections.
+//
 // A listener that was away for longer than rows are kept, or finds the database's clock
 // behind where it was, cannot know what it missed. It then hands out one change of
-// topic [Everything]. A server that a failover made a standby tells of no changes: it is
-// left, and is no [Listener.LastContact].
+// topic [Everything].
 package changes

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
@@ -75,7 +76,7 @@ func (l *Listener) listen(ctx context.Context) (listened bool, err error) {
 			return true, err
 		}
 		if len(heard) == 0 {
-			if err := ping(ctx, conn); err != nil {
+			if err := alive(ctx, conn); err != nil {
 				return true, err
 			}
 		}
@@ -137,18 +138,32 @@ func notification(ctx context.Context, conn *pgx.Conn, patience time.Duration) (
 	return "", fmt.Errorf("wait for changes: %w", err)
 }
 
-// ping asks whether the connection lives, and whether the server is still the one on
-// which changes are made.
-func ping(ctx context.Context, conn *pgx.Conn) error {
+// alive asks a connection for a sign of life, and whether it leads where it should.
+func alive(ctx context.Context, conn *pgx.Conn) error {
 	ctx, cancel := context.WithTimeout(ctx, pingWait)
 	defer cancel()
-	var readOnly bool
-	if err := conn.QueryRow(ctx, `-- ping
-		SELECT current_setting('transaction_read_only')::bool`).Scan(&readOnly); err != nil {
+	err := fit(ctx, conn)
+	if err == nil && conn.Config().ValidateConnect == nil {
+		err = conn.Ping(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("the connection that listens is dead: %w", err)
 	}
-	if readOnly {
-		return errReadOnly
-	}
 	return nil
+}
+
+// fit asks whether a connection is still what it had to be when it was made. A primary
+// that a failover took the writes from can live on, and so can its connections: they
+// answer every question with what was true before, and hear of nothing.
+func fit(ctx context.Context, conn *pgx.Conn) error {
+	validate := conn.Config().ValidateConnect
+	if validate == nil {
+		return nil
+	}
+	err := validate(ctx, conn.PgConn())
+	var second *pgconn.NotPreferredError
+	if errors.As(err, &second) { // good enough to be connected to, so good enough to stay
+		return nil
+	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/changes"
@@ -43,7 +44,7 @@ func listening(t *testing.T, pool *pgxpool.Pool, n int) []int32 {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // between looks
 		// What an idle connection did last: it listens, or has pinged since.
 		rows, err := pool.Query(t.Context(), `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-			AND state = 'idle' AND (query LIKE 'LISTEN %' OR query LIKE '-- ping%')`)
+			AND state = 'idle' AND (query LIKE 'LISTEN %' OR query = '-- ping')`)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,6 +190,77 @@ func TestASilentlyDeadConnectionIsReplaced(t *testing.T) {
 	if dials < 2 {
 		t.Errorf("%d connections were made, want a second one", dials)
 	}
+}
+
+// A switch-over can leave the old primary alive: it answers, and says nothing new.
+// The connection that listens goes to the server that is written to.
+func TestAConnectionToADemotedServerIsReplaced(t *testing.T) {
+	t.Parallel()
+	pool, e := pgtest.New(t), newEar()
+	cfg := pool.Config().ConnConfig
+	cfg.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	var connected atomic.Int32
+	cfg.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
+		if connected.Add(1) > 1 {
+			return nil
+		}
+		return conn.Exec(ctx, `SET default_transaction_read_only = on`).Close() // as a demoted one would
+	}
+	listen(t, &changes.Listener{Pool: pool, Handle: e.handle, ConnConfig: cfg})
+	for deadline := time.Now().Add(time.Minute); connected.Load() < 2; time.Sleep(10 * time.Millisecond) { // between looks
+		if time.Now().After(deadline) {
+			t.Fatal("the listener stays with a server that takes no writes")
+		}
+	}
+	appendChange(t, pool, changes.Tenant, "a")
+	e.wait(t, "tenant:a")
+}
+
+// The poll notices, too, counts the old server's answer for nothing, and takes the
+// pool's connections away from it: others of them may never write, and would stay.
+func TestAPollOfADemotedServerIsNone(t *testing.T) {
+	t.Parallel()
+	cfg := pgtest.New(t).Config()
+	cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	l := &changes.Listener{Pool: pool, Handle: newEar().handle}
+	one, err := pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const demote = `SET default_transaction_read_only = on` // as a demoted one would
+	execute(t, pool, demote)                                // another connection's
+	if _, err := one.Exec(t.Context(), demote); err != nil {
+		t.Fatal(err)
+	}
+	one.Release()
+	if err := l.RunOnce(t.Context()); !errors.Is(err, pgconn.ErrReadOnlyConnection) || !l.LastContact().IsZero() {
+		t.Errorf("a poll of a server that takes no writes: %v, last contact %v; want %v and none", err, l.LastContact(), pgconn.ErrReadOnlyConnection)
+	}
+	for range 3 {
+		appendChange(t, pool, changes.Tenant, "a") // a write, which no connection that was kept could do
+	}
+	poll(t, l)
+	if l.LastContact().IsZero() {
+		t.Error("LastContact is zero though the next connection leads to the right server")
+	}
+}
+
+// Who asked for a standby if there is one, and got the primary, keeps it.
+func TestSecondBestIsGoodEnough(t *testing.T) {
+	t.Parallel()
+	cfg := pgtest.New(t).Config()
+	cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPreferStandby
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	poll(t, &changes.Listener{Pool: pool, Handle: newEar().handle})
 }
 
 func TestListeningStartsWhenTheDatabaseIsThere(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -122,35 +121,35 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 type poll struct {
 	changes []Change
 	missed  bool      // rows may be gone before they were read, or be older than the next poll looks
-	stuck   bool      // the server is read-only
 	next    time.Time // where the next poll begins
 }
 
 func (l *Listener) poll(ctx context.Context) (poll, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(l.pollFor, pollWait)) // a connection that a firewall forgot never answers
 	defer cancel()
+	conn, err := l.Pool.Acquire(ctx)
+	if err != nil {
+		return poll{}, err
+	}
+	defer conn.Release()
+	if err := fit(ctx, conn.Conn()); err != nil {
+		if !conn.Conn().IsClosed() { // it answers, and so would the others: they all lead there
+			l.Pool.Reset()
+		}
+		return poll{}, fmt.Errorf("the server is another one than it was: %w", err)
+	}
 	var p poll
 	batch := &pgx.Batch{} // one round trip, and, being one transaction, one now()
 	// $2 > now(): the clock went back, as after a failover to a server whose clock is behind.
-	batch.Queue(`SELECT now() - $1::interval, COALESCE($2 < now() - $3::interval OR $2 > now(), false),
-		current_setting('transaction_read_only')::bool`, window, l.since, kept-window).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&p.next, &p.missed, &p.stuck) })
+	batch.Queue(`SELECT now() - $1::interval, COALESCE($2 < now() - $3::interval OR $2 > now(), false)`, window, l.since, kept-window).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&p.next, &p.missed) })
 	batch.Queue(`SELECT id, topic, key FROM changes WHERE at >= COALESCE($2, now() - $1::interval) ORDER BY id`, window, l.since).
 		Query(func(rows pgx.Rows) (err error) {
 			p.changes, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Change])
 			return err
 		})
-	err := l.Pool.SendBatch(ctx, batch).Close()
-	if err == nil && p.stuck {
-		l.Pool.Reset() // the next connection is made to one that takes writes
-		err = errReadOnly
-	}
-	return p, err
+	return p, conn.SendBatch(ctx, batch).Close()
 }
-
-// errReadOnly: a failover made the server a standby that kept our connection. Changes
-// are made elsewhere, and that it has none to tell says nothing.
-var errReadOnly = errors.New("the server is read-only: it was demoted")
 
 // hear hands out notified changes that were not handled yet.
 func (l *Listener) hear(ctx context.Context, heard []Change) {

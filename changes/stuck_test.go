@@ -87,62 +87,6 @@ func TestAPollThatWaitsHoldsUpNothing(t *testing.T) {
 	e.wait(t, "tenant:revoked") // once, although the poll may have seen it, too
 }
 
-// A server that a failover made a standby, and that kept our connections, is no
-// contact: changes are made elsewhere.
-func TestADemotedServerIsNoContact(t *testing.T) {
-	t.Parallel()
-	pool, e := pgtest.New(t), newEar()
-	l := &changes.Listener{Pool: pool, Handle: e.handle}
-	poll(t, l)
-	first := l.LastContact()
-	for _, c := range pool.AcquireAllIdle(t.Context()) {
-		if _, err := c.Exec(t.Context(), `SET default_transaction_read_only = on`); err != nil {
-			t.Fatal(err)
-		}
-		c.Release()
-	}
-	appendChangeElsewhere(t, pool)
-	if err := l.RunOnce(t.Context()); err == nil || l.LastContact().After(first) {
-		t.Errorf("a poll of a server that is read-only counts as contact (RunOnce = %v)", err)
-	}
-	poll(t, l) // over a new connection
-	if got := e.all(); !slices.Contains(got, "tenant:elsewhere") {
-		t.Errorf("heard %v, want what was changed elsewhere", got)
-	}
-}
-
-// appendChangeElsewhere appends a change over a connection that is not the pool's.
-func appendChangeElsewhere(t *testing.T, pool *pgxpool.Pool) {
-	t.Helper()
-	other, err := pgxpool.NewWithConfig(t.Context(), pool.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
-	appendChange(t, other, changes.Tenant, "elsewhere")
-}
-
-// A connection that listens to such a server ends, to be made again where changes are made.
-func TestNobodyListensToADemotedServer(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.New(t)
-	cfg := pool.Config().ConnConfig
-	cfg.RuntimeParams["default_transaction_read_only"] = "on" // as it became after the connection was made
-	var dials atomic.Int32
-	dial := cfg.DialFunc
-	cfg.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		dials.Add(1)
-		return dial(ctx, network, addr)
-	}
-	l := &changes.Listener{Pool: pool, ConnConfig: cfg, Handle: newEar().handle}
-	listen(t, l)
-	for deadline := time.Now().Add(time.Minute); dials.Load() < 2; time.Sleep(10 * time.Millisecond) { // between looks
-		if time.Now().After(deadline) {
-			t.Fatal("the connection to a read-only server is kept")
-		}
-	}
-}
-
 // A failover to a server whose clock is behind hides nothing that was changed while
 // this replica was away.
 func TestAClockThatIsBehindHidesNothing(t *testing.T) {
