@@ -251,7 +251,7 @@ func (a *app) warnings(ctx context.Context) []string {
 	if h == nil {
 		return nil
 	}
-	all := append(h.warnOfSuites(ctx), h.warnOfWebhooks(ctx)...)
+	all := append(a.pools.trouble.warnFull(), append(h.warnOfSuites(ctx), h.warnOfWebhooks(ctx)...)...)
 	if a.config.Demo == nil {
 		all = append(all, web.WarnWithoutStandby(a.pools.serving)(ctx)...)
 	}

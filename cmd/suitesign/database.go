@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,7 +35,9 @@ func (c *cli) databaseOnly() (Config, error) {
 var errDatabaseURL = errors.New("SUITESIGN_DATABASE_URL is not a PostgreSQL connection string, like postgres://user:password@host:5432/suitesign")
 
 // openPool makes the pool of connections. It does not connect yet.
-func openPool(config Config) (*pgxpool.Pool, error) {
+func openPool(config Config) (*pgxpool.Pool, error) { return new(databaseTrouble).openPool(config) }
+
+func (d *databaseTrouble) openPool(config Config) (*pgxpool.Pool, error) {
 	pc, err := pgxpool.ParseConfig(config.DatabaseURL.Reveal())
 	if err != nil {
 		return nil, errDatabaseURL
@@ -59,12 +62,11 @@ func openPool(config Config) (*pgxpool.Pool, error) {
 		pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	pc.AfterConnect = durable
-	guard := &demotionGuard{}
-	pc.ConnConfig.Tracer = guard
+	pc.ConnConfig.Tracer = d
 	pc.PrepareConn = reach.Guard
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err == nil {
-		guard.pool.Store(pool)
+		d.pools.add(pool)
 	}
 	return pool, err
 }
@@ -78,27 +80,103 @@ func durable(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// demotionGuard drops the pool's connections when one turns out to lead to a server
-// that cannot be written to any more: a primary that a failover made a standby keeps
-// its connections, and a pool that keeps them too stays stuck for good
-// (https://github.com/riverqueue/river/issues/1225).
-type demotionGuard struct{ pool atomic.Pointer[pgxpool.Pool] }
+// databaseTrouble looks at what statements are refused with, in all pools of the process.
+//
+// It drops their connections when one turns out to lead to a server that cannot be
+// written to any more: a primary that a failover made a standby keeps its
+// connections, and a pool that keeps them too stays stuck for good
+// (https://github.com/riverqueue/river/issues/1225). And it knows when the server had
+// no space left, for /readyz.
+type databaseTrouble struct {
+	pools  poolList
+	fullAt atomic.Int64 // when a statement was refused for want of space, in Unix seconds
+}
+
+// Both SQLSTATEs concern the server, not the statement.
+const (
+	readOnlyTransaction = "25006"
+	diskFull            = "53100"
+)
+
+// fullFor is how long a want of space is told of after the last refusal.
+const fullFor = time.Minute
+
+func (d *databaseTrouble) look(err error) {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) {
+		return
+	}
+	switch refused.Code {
+	case readOnlyTransaction:
+		d.pools.reset()
+	case diskFull:
+		d.fullAt.Store(time.Now().Unix())
+	}
+}
+
+// warnFull tells /readyz.
+func (d *databaseTrouble) warnFull() []string {
+	if time.Since(time.Unix(d.fullAt.Load(), 0)) > fullFor {
+		return nil
+	}
+	return []string{"PostgreSQL has no space left on its disk; callbacks are not acknowledged and nothing is refreshed until it has"}
+}
 
 // TraceQueryStart does nothing.
-func (*demotionGuard) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+func (*databaseTrouble) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
 	return ctx
 }
 
 // TraceQueryEnd looks at what became of a statement.
-func (g *demotionGuard) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
-	var refused *pgconn.PgError
-	if pool := g.pool.Load(); pool != nil && errors.As(data.Err, &refused) && refused.Code == readOnlyTransaction {
-		pool.Reset() // those in use go when they are given back
-	}
+func (d *databaseTrouble) TraceQueryEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceQueryEndData) {
+	d.look(data.Err)
 }
 
-// readOnlyTransaction is SQLSTATE read_only_sql_transaction.
-const readOnlyTransaction = "25006"
+// TraceBatchStart does nothing.
+func (*databaseTrouble) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+// TraceBatchQuery looks at what became of a statement of a batch.
+func (d *databaseTrouble) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	d.look(data.Err)
+}
+
+// TraceBatchEnd looks at what became of a batch: not every statement's results are asked for.
+func (d *databaseTrouble) TraceBatchEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchEndData) {
+	d.look(data.Err)
+}
+
+// TraceCopyFromStart does nothing.
+func (*databaseTrouble) TraceCopyFromStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceCopyFromStartData) context.Context {
+	return ctx
+}
+
+// TraceCopyFromEnd looks at what became of a COPY.
+func (d *databaseTrouble) TraceCopyFromEnd(_ context.Context, _ *pgx.Conn, data pgx.TraceCopyFromEndData) {
+	d.look(data.Err)
+}
+
+// poolList are pools that lead to the same server.
+type poolList struct {
+	mu   sync.Mutex
+	list []*pgxpool.Pool
+}
+
+func (p *poolList) add(pool *pgxpool.Pool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.list = append(p.list, pool)
+}
+
+// reset drops all connections; those in use go when they are given back.
+func (p *poolList) reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, pool := range p.list {
+		pool.Reset()
+	}
+}
 
 // applicationName is what pg_stat_activity shows, unless the URL says another one.
 const applicationName = "suitesign"

@@ -1,7 +1,12 @@
 package main
 
 import (
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/migrations/pgtest"
 	"suitesign/secret"
@@ -34,6 +39,72 @@ func TestPoolLetsGoOfAReadOnlyServer(t *testing.T) {
 	}
 	if n := pool.Stat().TotalConns(); n != 1 {
 		t.Errorf("%d connections, want the new one alone", n)
+	}
+}
+
+// However a write goes about it, and whichever of the two pools it was of.
+func TestBothPoolsLetGoOfAReadOnlyServer(t *testing.T) {
+	c := defaultConfig()
+	c.DatabaseURL, c.DatabaseConns = secret.New(pgtest.URL(t)), 4
+	pools, err := openPools(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pools.close()
+	const insert = `INSERT INTO changes (topic, key) VALUES ('test', '')`
+	for name, write := range map[string]func(*pgxpool.Pool) error{
+		"a statement": func(pool *pgxpool.Pool) error {
+			_, err := pool.Exec(t.Context(), insert)
+			return err
+		},
+		"a batch": func(pool *pgxpool.Pool) error {
+			b := &pgx.Batch{}
+			b.Queue(`SELECT 1`)
+			b.Queue(insert)
+			return pool.SendBatch(t.Context(), b).Close()
+		},
+		"a copy": func(pool *pgxpool.Pool) error {
+			_, err := pool.CopyFrom(t.Context(), pgx.Identifier{"changes"}, []string{"topic", "key"}, pgx.CopyFromRows([][]any{{"test", ""}}))
+			return err
+		},
+	} {
+		for _, pool := range []*pgxpool.Pool{pools.serving, pools.working} {
+			if _, err := pool.Exec(t.Context(), `SET default_transaction_read_only = on`); err != nil { // as the demoted one would
+				t.Fatal(err)
+			}
+		}
+		if err := write(pools.working); err == nil {
+			t.Fatalf("%s: the connection can still write, so this shows nothing", name)
+		}
+		for _, pool := range []*pgxpool.Pool{pools.serving, pools.working} {
+			if err := write(pool); err != nil {
+				t.Errorf("%s after the first refusal: %v", name, err)
+			}
+		}
+	}
+}
+
+// Want of space is told until a minute after the last refusal for it.
+func TestWantOfSpaceIsTold(t *testing.T) {
+	c := defaultConfig()
+	c.DatabaseURL = secret.New(pgtest.URL(t))
+	pools, err := openPools(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pools.close()
+	if got := pools.trouble.warnFull(); got != nil {
+		t.Errorf("before: %q, want nothing", got)
+	}
+	if _, err := pools.working.Exec(t.Context(), `DO $$ BEGIN RAISE EXCEPTION 'no space' USING ERRCODE = '53100'; END $$`); err == nil {
+		t.Fatal("nothing was refused, so this shows nothing")
+	}
+	if got := pools.trouble.warnFull(); len(got) != 1 || !strings.Contains(got[0], "no space left") {
+		t.Errorf("after a refusal: %q, want it told", got)
+	}
+	pools.trouble.fullAt.Add(-int64(fullFor/time.Second) - 1)
+	if got := pools.trouble.warnFull(); got != nil {
+		t.Errorf("a minute later: %q, want nothing", got)
 	}
 }
 

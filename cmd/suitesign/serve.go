@@ -120,21 +120,23 @@ func (d DrainConfig) options(drain func(), log *slog.Logger) web.ServeOptions {
 type dbPools struct {
 	serving *pgxpool.Pool
 	working *pgxpool.Pool
+	trouble *databaseTrouble // of both
 }
 
 func openPools(config Config) (dbPools, error) {
 	half := config
 	half.DatabaseConns = max(2, config.DatabaseConns/2)
-	serving, err := openPool(half)
+	trouble := &databaseTrouble{}
+	serving, err := trouble.openPool(half)
 	if err != nil {
 		return dbPools{}, err
 	}
-	working, err := openPool(half)
+	working, err := trouble.openPool(half)
 	if err != nil {
 		serving.Close()
 		return dbPools{}, err
 	}
-	return dbPools{serving, working}, nil
+	return dbPools{serving, working, trouble}, nil
 }
 
 func (p dbPools) close() {
