@@ -72,15 +72,24 @@ type Querier interface {
 
 // WarnWithoutStandby tells /readyz when an acknowledged callback could be lost:
 // a primary that waits for no synchronous standby loses, when it dies, what it
-// had committed and not yet sent.
+// had committed and not yet sent. And it tells when the wait has no end, for then
+// nothing can be acknowledged at all.
 func WarnWithoutStandby(db Querier) func(context.Context) []string {
 	return func(ctx context.Context) []string {
-		var safe bool
-		const q = `SELECT current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local')`
-		if err := db.QueryRow(ctx, q).Scan(&safe); err != nil || safe {
+		var safe, hangs bool
+		// What waits is asked of our own sessions: those any role may see, and the standbys' state it may not.
+		const q = `SELECT current_setting('synchronous_standby_names') <> '' AND current_setting('synchronous_commit') NOT IN ('off', 'local'),
+	EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = session_user AND state_change < clock_timestamp() - interval '500 milliseconds')`
+		if err := db.QueryRow(ctx, q).Scan(&safe, &hangs); err != nil {
 			return nil
 		}
-		return []string{"PostgreSQL waits for no synchronous standby; a failover can lose callbacks that were acknowledged"}
+		switch {
+		case hangs:
+			return []string{"PostgreSQL waits for a synchronous standby that does not answer; callbacks are not acknowledged until it does"}
+		case !safe:
+			return []string{"PostgreSQL waits for no synchronous standby; a failover can lose callbacks that were acknowledged"}
+		}
+		return nil
 	}
 }
 
