@@ -17,6 +17,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // logLines is a log that a test can read.
@@ -123,6 +124,9 @@ func TestErrorsAreProblems(t *testing.T) {
 		r.GET("/field", s.handle(func(*gin.Context) error { return invalid("/name", "Too long.", "过长。") }))
 		r.GET("/late", s.handle(func(*gin.Context) error { return fmt.Errorf("store: %w", context.DeadlineExceeded) }))
 		r.GET("/ended", s.handle(func(*gin.Context) error { return fmt.Errorf("worker: %w", context.Canceled) }))
+		r.GET("/sqlstate/:code", s.handle(func(c *gin.Context) error {
+			return fmt.Errorf("store: %w", &pgconn.PgError{Severity: "ERROR", Code: c.Param("code"), Message: "password=hunter2"})
+		}))
 		r.PUT("/body", s.handle(func(c *gin.Context) error {
 			_, err := io.ReadAll(c.Request.Body)
 			return err
@@ -141,6 +145,11 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"field", "GET", "/field", nil, 400, "invalid_request"},
 		{"deadline", "GET", "/late", nil, 503, "timeout"},
 		{"cancelled, but not by its client", "GET", "/ended", nil, 500, "internal"},
+		{"the database is full", "GET", "/sqlstate/53100", nil, 503, "database_unavailable"},
+		{"the database was demoted", "GET", "/sqlstate/25006", nil, 503, "database_unavailable"},
+		{"deadlock", "GET", "/sqlstate/40P01", nil, 503, "database_unavailable"},
+		{"serialization failure", "GET", "/sqlstate/40001", nil, 503, "database_unavailable"},
+		{"a statement of ours is wrong", "GET", "/sqlstate/42601", nil, 500, "internal"},
 		{"no such path", "GET", "/nowhere?token=abc", nil, 404, "not_found"},
 		{"trailing slash", "GET", "/known/", nil, 404, "not_found"},
 		{"other method", "POST", "/known", nil, 405, "method_not_allowed"},

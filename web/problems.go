@@ -192,8 +192,9 @@ func outOfReach(r *http.Request, err error) bool {
 func databaseAway(err error) bool {
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
-		// 08 connection exception, 53 insufficient resources, 57P going down, 25006 read-only: a demoted primary
-		return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "53") ||
+		// 08 connection exception, 53 insufficient resources, 57P going down, 25006 read-only: a demoted primary,
+		// 40 rolled back for the sake of another transaction: the same request works a moment later
+		return strings.HasPrefix(refused.Code, "08") || strings.HasPrefix(refused.Code, "53") || strings.HasPrefix(refused.Code, "40") ||
 			strings.HasPrefix(refused.Code, "57P") || refused.Code == "25006"
 	}
 	var connect *pgconn.ConnectError
