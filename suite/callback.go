@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"suitesign/changes"
+	"suitesign/standby"
 	"suitesign/wecom"
 )
 
@@ -105,7 +106,11 @@ func echoable(d doorKeys, o wecom.Opened) error {
 func (c *Callbacks) Receive(ctx context.Context, id wecom.SuiteID, door Door, q wecom.Query, body []byte) error {
 	ctx, cancel := c.deadline(ctx)
 	defer cancel()
+	ctx, alone := standby.Watch(ctx)
 	outcome, err := c.receive(ctx, id, door, q, body)
+	if err == nil {
+		err = alone() // stored, but not where it outlives the primary
+	}
 	if err != nil {
 		c.count(door, outcomeOf(err))
 		return fmt.Errorf("suite %s: %s callback: %w", id, door, err)

@@ -2,16 +2,19 @@ package suite_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"suitesign/changes"
 	"suitesign/secret"
+	"suitesign/standby"
 	"suitesign/suite"
 	"suitesign/wecom"
 	"suitesign/wecom/wecomtest"
@@ -93,6 +96,87 @@ func TestNothingIsAcknowledgedThatIsNotStored(t *testing.T) {
 				t.Errorf("Receive = %v, want it stored", err)
 			}
 		})
+	}
+}
+
+// What PostgreSQL rolled back so that another transaction can go on is stored all the
+// same, without the platform's help; what is refused for good is not tried again.
+func TestAPushThatWasGivenUpIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		code   string
+		times  int
+		stored bool
+		tries  int64
+	}{
+		{"40P01", 1, true, 2},
+		{"40001", 3, true, 4},
+		{"40001", 9, false, 4},
+		{"53100", 1, false, 1}, // disk_full: trying at once does not help
+	} {
+		t.Run(fmt.Sprint(tt.code, " ", tt.times), func(t *testing.T) {
+			t.Parallel()
+			h := ready(t)
+			h.exec(`CREATE SEQUENCE tries`)
+			h.exec(fmt.Sprintf(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF nextval('tries') <= %d THEN RAISE EXCEPTION 'refused' USING ERRCODE = '%s'; END IF; RETURN NEW; END $$`, tt.times, tt.code))
+			h.exec(`CREATE TRIGGER refuse BEFORE INSERT ON callback_events FOR EACH ROW EXECUTE FUNCTION refuse()`)
+			err := h.send(h.replica, suiteID, suite.CommandDoor, "", message("change_contact", h.now()))
+			if (err == nil) != tt.stored {
+				t.Errorf("Receive = %v, want success %v", err, tt.stored)
+			}
+			if n := value[int64](h, `SELECT last_value FROM tries`); n != tt.tries {
+				t.Errorf("stored in %d tries, want %d", n, tt.tries)
+			}
+			want := 0
+			if tt.stored {
+				want = 1
+			}
+			if n := value[int](h, `SELECT count(*) FROM callback_events WHERE info_type = 'change_contact' AND deliveries = 1`); n != want {
+				t.Errorf("%d events are kept, want %d", n, want)
+			}
+		})
+	}
+}
+
+// cancelledWait makes every commit look like one whose wait for the standby was cancelled.
+type cancelledWait struct {
+	cfg *pgx.ConnConfig
+	on  atomic.Bool
+}
+
+func (*cancelledWait) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+
+func (c *cancelledWait) TraceQueryEnd(_ context.Context, conn *pgx.Conn, _ pgx.TraceQueryEndData) {
+	if c.on.Load() {
+		c.cfg.OnNotice(conn.PgConn(), &pgconn.Notice{Severity: "WARNING", Code: "01000", Routine: "SyncRepWaitForLSN"})
+	}
+}
+
+// What is on the primary alone is not acknowledged, however good the statement's own
+// end; the platform's redelivery is, once the standby has it.
+func TestWhatNoStandbyHasIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	h := ready(t)
+	h.install(suiteID, acme)
+	wait := &cancelledWait{}
+	r := h.replicaOn(h.newPool(func(cfg *pgxpool.Config) {
+		cfg.ConnConfig.Tracer = wait
+		standby.Follow(cfg.ConnConfig)
+		wait.cfg = cfg.ConnConfig
+	}))
+	for _, infoType := range []string{"suite_ticket", "create_auth", "change_auth", "change_contact", "cancel_auth"} {
+		text := message(infoType, h.now(), "AuthCorpId", string(acme), "AuthCode", "some-code", "SuiteTicket", "some-ticket", "State", "x")
+		for range 2 { // the second time the row is there, which says nothing of the standby
+			wait.on.Store(true)
+			wantErr(t, h.send(r, suiteID, suite.CommandDoor, "", text), standby.ErrAlone)
+		}
+		wait.on.Store(false)
+		if err := h.send(r, suiteID, suite.CommandDoor, "", text); err != nil {
+			t.Errorf("%s once the standby is back: %v", infoType, err)
+		}
 	}
 }
 

@@ -3,9 +3,13 @@ package suite
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"math/rand/v2"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"suitesign/secret"
 )
@@ -100,8 +104,39 @@ event AS (` + eventColumns + `
 SELECT id, state, deliveries, at FROM event`
 )
 
+// takeAfter is how long to wait before a push is stored once more that PostgreSQL
+// gave up for the sake of another transaction. The platform would deliver it again, but only
+// seconds later and three times at most.
+var takeAfter = []time.Duration{10 * time.Millisecond, 50 * time.Millisecond, 100 * time.Millisecond}
+
 // take stores a push and does what it says. It reports whether the push was known.
 func (s *Store) take(ctx context.Context, p push) (again bool, err error) {
+	for _, wait := range takeAfter {
+		if again, err = s.takeOnce(ctx, p); !givenUp(err) {
+			return again, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, err
+		case <-time.After(wait + rand.N(wait)): //nolint:gosec // jitter, so that the two do not meet again
+		}
+	}
+	return s.takeOnce(ctx, p)
+}
+
+// givenUp tells whether PostgreSQL rolled a transaction back so that another one can go on.
+func givenUp(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == serializationFailure || pg.Code == deadlockDetected)
+}
+
+// SQLSTATEs of what may be tried again as it is.
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+)
+
+func (s *Store) takeOnce(ctx context.Context, p push) (again bool, err error) {
 	payload, err := seal(s.Ring, secret.New(string(p.message)), boundRow("callback_events", "payload_sealed", p.id))
 	if err != nil {
 		return false, err

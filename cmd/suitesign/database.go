@@ -14,6 +14,7 @@ import (
 
 	"suitesign/migrations"
 	"suitesign/reach"
+	"suitesign/standby"
 )
 
 // databaseOnly reads the configuration for commands that need the database and
@@ -63,6 +64,7 @@ func (d *databaseTrouble) openPool(config Config) (*pgxpool.Pool, error) {
 	}
 	pc.AfterConnect = durable
 	pc.ConnConfig.Tracer = d
+	standby.Follow(pc.ConnConfig)
 	pc.PrepareConn = reach.Guard
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
 	if err == nil {
