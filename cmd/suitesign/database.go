@@ -46,7 +46,7 @@ func (d *databaseTrouble) openPool(config Config) (*pgxpool.Pool, error) {
 	pc.MaxConns = int32(config.DatabaseConns) //nolint:gosec // checked to be small
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.HealthCheckPeriod = 10 * time.Second
-	pc.ConnConfig.ConnectTimeout = 3 * time.Second
+	pc.ConnConfig.ConnectTimeout = connectTimeout(pc.ConnConfig)
 	set := func(name, value string) {
 		if _, given := pc.ConnConfig.RuntimeParams[name]; !given {
 			pc.ConnConfig.RuntimeParams[name] = value
@@ -71,6 +71,21 @@ func (d *databaseTrouble) openPool(config Config) (*pgxpool.Pool, error) {
 		d.pools.add(pool)
 	}
 	return pool, err
+}
+
+// connectTimeout is how long a server may take to let us in. Where there is another one to
+// be tried it is less: a machine that died without a word says nothing to any new
+// connection, and the one that took over waits behind it.
+func connectTimeout(c *pgx.ConnConfig) time.Duration {
+	if c.ConnectTimeout > 0 { // the URL's
+		return c.ConnectTimeout
+	}
+	for _, f := range c.Fallbacks { // the same server with and without TLS, is one
+		if f.Host != c.Host || f.Port != c.Port {
+			return 1500 * time.Millisecond
+		}
+	}
+	return 3 * time.Second
 }
 
 // durable keeps a session from acknowledging what a crash of the server would lose:

@@ -128,6 +128,28 @@ func TestPoolWantsAServerThatCanBeWrittenTo(t *testing.T) {
 	}
 }
 
+// A pair's second server waits behind the first for less than a callback's
+// redelivery takes, unless the URL says otherwise.
+func TestConnectTimeout(t *testing.T) {
+	for url, want := range map[string]time.Duration{
+		"postgres://u@a/d":                                                 3 * time.Second,
+		"postgres://u@a/d?sslmode=prefer":                                  3 * time.Second, // two ways to one server
+		"postgres://u@a/d?connect_timeout=7":                               7 * time.Second,
+		"postgres://u@a,b/d?target_session_attrs=read-write":               1500 * time.Millisecond,
+		"postgres://u@a:5432,a:5433/d":                                     1500 * time.Millisecond,
+		"host=a,b port=5432,5432 dbname=d target_session_attrs=read-write": 1500 * time.Millisecond,
+		"host=a,b dbname=d connect_timeout=5":                              5 * time.Second,
+	} {
+		c, err := pgx.ParseConfig(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := connectTimeout(c); got != want {
+			t.Errorf("%s: %s, want %s", url, got, want)
+		}
+	}
+}
+
 // What is acknowledged is on disk, also where the server is set up otherwise; a
 // stricter setting is left alone.
 func TestPoolIsDurable(t *testing.T) {
