@@ -227,7 +227,11 @@ func TestAPollOfADemotedServerIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	l := &changes.Listener{Pool: pool, Handle: newEar().handle}
+	told := 0
+	l := &changes.Listener{Pool: pool, Handle: newEar().handle, LetGo: func() {
+		told++
+		pool.Reset()
+	}}
 	one, err := pool.Acquire(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +249,9 @@ func TestAPollOfADemotedServerIsNone(t *testing.T) {
 		appendChange(t, pool, changes.Tenant, "a") // a write, which no connection that was kept could do
 	}
 	poll(t, l)
+	if told != 1 {
+		t.Errorf("LetGo was called %d times, want once", told)
+	}
 	if l.LastContact().IsZero() {
 		t.Error("LastContact is zero though the next connection leads to the right server")
 	}
@@ -260,7 +267,19 @@ func TestSecondBestIsGoodEnough(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
-	poll(t, &changes.Listener{Pool: pool, Handle: newEar().handle})
+	l := &changes.Listener{Pool: pool, Handle: newEar().handle}
+	poll(t, l)
+	// And of what is not good enough the pool lets go where nobody else does.
+	cfg.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	if l.Pool, err = pgxpool.NewWithConfig(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Pool.Close()
+	execute(t, l.Pool, `SET default_transaction_read_only = on`)
+	if err := l.RunOnce(t.Context()); err == nil {
+		t.Error("a poll of a server that takes no writes succeeded")
+	}
+	poll(t, l)
 }
 
 func TestListeningStartsWhenTheDatabaseIsThere(t *testing.T) {

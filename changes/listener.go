@@ -24,8 +24,11 @@ type Listener struct {
 	// Handle is told of changes. It has to bear one that it has seen before, and a
 	// topic that it does not know.
 	Handle func(context.Context, []Change)
-	Log    *slog.Logger     // nil: nothing is logged
-	Now    func() time.Time // time.Now unless set
+	// LetGo drops connections when Pool's turn out to lead to a server that is no longer
+	// the one to be asked: those of Pool unless set. Who has further pools lets go of theirs, too.
+	LetGo func()
+	Log   *slog.Logger     // nil: nothing is logged
+	Now   func() time.Time // time.Now unless set
 
 	contact atomic.Pointer[time.Time]
 
@@ -134,7 +137,7 @@ func (l *Listener) poll(ctx context.Context) (poll, error) {
 	defer conn.Release()
 	if err := fit(ctx, conn.Conn()); err != nil {
 		if !conn.Conn().IsClosed() { // it answers, and so would the others: they all lead there
-			l.Pool.Reset()
+			l.letGo()
 		}
 		return poll{}, fmt.Errorf("the server is another one than it was: %w", err)
 	}
@@ -149,6 +152,14 @@ func (l *Listener) poll(ctx context.Context) (poll, error) {
 			return err
 		})
 	return p, conn.SendBatch(ctx, batch).Close()
+}
+
+func (l *Listener) letGo() {
+	if l.LetGo != nil {
+		l.LetGo()
+		return
+	}
+	l.Pool.Reset()
 }
 
 // hear hands out notified changes that were not handled yet.

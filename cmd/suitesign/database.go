@@ -80,7 +80,7 @@ func connectTimeout(c *pgx.ConnConfig) time.Duration {
 	if c.ConnectTimeout > 0 { // the URL's
 		return c.ConnectTimeout
 	}
-	for _, f := range c.Fallbacks { // the same server with and without TLS, is one
+	for _, f := range c.Fallbacks { // the same server with and without TLS is one
 		if f.Host != c.Host || f.Port != c.Port {
 			return 1500 * time.Millisecond
 		}

@@ -86,7 +86,7 @@ func (a *app) wire(ring *secret.Keyring) (*house, error) {
 		worker: &suite.Worker{Store: workSuites, Exchanger: exchanger, Log: a.log}, warnOfSuites: web.WarnOfSuites(suites),
 		importer: &imports.Worker{Store: workImports, Log: a.log}}
 	h.idempotency = &idempotency.Store{Pool: serving, Ring: ring}
-	h.listener = &changes.Listener{Pool: serving, ConnConfig: listenConfig(serving), Handle: h.hear, Log: a.log}
+	h.listener = &changes.Listener{Pool: serving, ConnConfig: listenConfig(serving), Handle: h.hear, LetGo: a.pools.trouble.pools.reset, Log: a.log}
 	directory.LastContact = h.listener.LastContact
 
 	demoPage, err := a.demoPage()
