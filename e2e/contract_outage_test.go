@@ -36,6 +36,14 @@ type ownServer struct {
 
 func newOwnServer(t *testing.T) *ownServer {
 	t.Helper()
+	s := unstartedServer(t)
+	s.start()
+	return s
+}
+
+// unstartedServer is an ownServer whose data is still to be put into its folder.
+func unstartedServer(t *testing.T) *ownServer {
+	t.Helper()
 	dir, err := os.MkdirTemp("/var/tmp", "suitesign-e2e-")
 	if err != nil {
 		t.Fatal(err)
@@ -44,9 +52,10 @@ func newOwnServer(t *testing.T) *ownServer {
 		t.Fatal(err)
 	}
 	s := &ownServer{t: t, dir: filepath.Join(dir, "pg")}
-	s.start()
 	t.Cleanup(func() {
-		_ = s.Stop(context.Background())
+		if s.Server != nil {
+			_ = s.Stop(context.Background())
+		}
 		os.RemoveAll(dir)
 	})
 	return s
