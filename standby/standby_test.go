@@ -3,6 +3,8 @@ package standby_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,7 +23,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // lonely is a server whose commits wait for a standby that there is not.
 func lonely(t *testing.T) string {
 	t.Helper()
-	server, err := pglocal.Start(t.Context(), pglocal.Config{Dir: t.TempDir(), Durable: true})
+	dir, err := os.MkdirTemp("/var/tmp", "suitesign-standby-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil { // PostgreSQL's own user must get through; its data is private
+		t.Fatal(err)
+	}
+	server, err := pglocal.Start(t.Context(), pglocal.Config{Dir: filepath.Join(dir, "pg"), Durable: true}) // what is not durable waits for nobody
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +84,6 @@ func TestACancelledWaitIsTold(t *testing.T) {
 	var warnings, statements atomic.Int64
 	cfg.ConnConfig.OnNotice = func(*pgconn.PgConn, *pgconn.Notice) { warnings.Add(1) }
 	cfg.ConnConfig.Tracer = counter{&statements}
-	cfg.ConnConfig.RuntimeParams["lc_messages"] = "C"
 	standby.Follow(cfg.ConnConfig)
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	if err != nil {
