@@ -47,6 +47,7 @@ func (d *databaseTrouble) openPool(config Config) (*pgxpool.Pool, error) {
 	pc.MaxConnIdleTime = 5 * time.Minute
 	pc.HealthCheckPeriod = 10 * time.Second
 	pc.ConnConfig.ConnectTimeout = connectTimeout(pc.ConnConfig)
+	pc.ConnConfig.DialFunc = databaseDialer().DialContext
 	set := func(name, value string) {
 		if _, given := pc.ConnConfig.RuntimeParams[name]; !given {
 			pc.ConnConfig.RuntimeParams[name] = value
