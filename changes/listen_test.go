@@ -282,6 +282,35 @@ func TestSecondBestIsGoodEnough(t *testing.T) {
 	poll(t, l)
 }
 
+// A poll whose server says nothing more ends by itself, and the next one, over
+// another connection, works: until then nothing is known to be true.
+func TestAPollThatIsNotAnsweredEnds(t *testing.T) {
+	t.Parallel()
+	cfg := pgtest.New(t).Config()
+	var dead atomic.Bool // every connection's that was made before
+	plain := cfg.ConnConfig.DialFunc
+	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := plain(ctx, network, addr)
+		if err != nil || dead.Load() {
+			return conn, err
+		}
+		return &deaf{Conn: conn, dead: &dead}, nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	l := &changes.Listener{Pool: pool, Handle: newEar().handle}
+	poll(t, l)
+	before := l.LastContact()
+	dead.Store(true)
+	if err := l.RunOnce(t.Context()); !errors.Is(err, context.DeadlineExceeded) || !l.LastContact().Equal(before) {
+		t.Errorf("a poll that is not answered: %v, last contact %v; want %v and %v", err, l.LastContact(), context.DeadlineExceeded, before)
+	}
+	poll(t, l)
+}
+
 func TestListeningStartsWhenTheDatabaseIsThere(t *testing.T) {
 	t.Parallel()
 	pool, e := pgtest.New(t), newEar()

@@ -87,7 +87,9 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 	l.heard = nil
 	l.mu.Unlock()
 	asked := l.now()
-	p, err := l.poll(ctx)
+	asking, cancel := context.WithTimeout(ctx, pollWait) // who waits for the answer of a dead machine keeps everybody else from asking
+	defer cancel()
+	p, err := l.poll(asking)
 	if err != nil {
 		return fmt.Errorf("poll changes: %w", err)
 	}
