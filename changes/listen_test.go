@@ -287,13 +287,15 @@ func TestSecondBestIsGoodEnough(t *testing.T) {
 func TestAPollThatIsNotAnsweredEnds(t *testing.T) {
 	t.Parallel()
 	cfg := pgtest.New(t).Config()
-	var dead atomic.Bool // every connection's that was made before
+	var dead atomic.Bool // the first connection's
+	made := make(chan net.Conn, 1)
 	plain := cfg.ConnConfig.DialFunc
 	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := plain(ctx, network, addr)
 		if err != nil || dead.Load() {
 			return conn, err
 		}
+		made <- conn
 		return &deaf{Conn: conn, dead: &dead}, nil
 	}
 	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
@@ -309,6 +311,7 @@ func TestAPollThatIsNotAnsweredEnds(t *testing.T) {
 		t.Errorf("a poll that is not answered: %v, last contact %v; want %v and %v", err, l.LastContact(), context.DeadlineExceeded, before)
 	}
 	poll(t, l)
+	(<-made).Close() // or the pool would wait for the server's farewell
 }
 
 func TestListeningStartsWhenTheDatabaseIsThere(t *testing.T) {
