@@ -13,7 +13,6 @@ import (
 
 const (
 	connectWait = 5 * time.Second
-	pollWait    = 5 * time.Second
 	// quiet is how long the connection may be silent before it has to show that it
 	// lives: one that a firewall forgot looks like one on which nothing happens.
 	quiet    = 2 * time.Second

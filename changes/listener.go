@@ -40,8 +40,8 @@ type Listener struct {
 	since   *time.Time    // by the database's clock: where the next poll begins; nil before the first one
 
 	mu      sync.Mutex
-	handled map[int64]bool // ids of the window that were handled
-	heard   []int64        // of these, what was heard since the last poll began
+	handled map[Change]bool // of the window; an id alone can be given out again after a failover that lost rows
+	heard   []Change        // of these, what was heard since the last poll began
 }
 
 // LastContact is when the database was last known to be there: the start of the
@@ -87,9 +87,7 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 	l.heard = nil
 	l.mu.Unlock()
 	asked := l.now()
-	asking, cancel := context.WithTimeout(ctx, pollWait) // who waits for the answer of a dead machine keeps everybody else from asking
-	defer cancel()
-	p, err := l.poll(asking)
+	p, err := l.poll(ctx)
 	if err != nil {
 		return fmt.Errorf("poll changes: %w", err)
 	}
@@ -102,7 +100,7 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 	}
 	var fresh []Change
 	for _, c := range p.changes {
-		if !l.handled[c.ID] {
+		if !l.handled[c] {
 			fresh = append(fresh, c)
 		}
 	}
@@ -110,13 +108,13 @@ func (l *Listener) RunOnce(ctx context.Context) error {
 		l.Handle(ctx, fresh)
 	}
 	// What this poll did not see, though it was handled before, has left the window
-	// for good, for the window only moves on. So the ids to remember are those of this poll.
-	l.handled = make(map[int64]bool, len(p.changes))
+	// for good, for the window only moves on. So those to remember are those of this poll.
+	l.handled = make(map[Change]bool, len(p.changes))
 	for _, c := range p.changes {
-		l.handled[c.ID] = true
+		l.handled[c] = true
 	}
-	for _, id := range l.heard { // the poll need not have seen it yet
-		l.handled[id] = true
+	for _, c := range l.heard { // the poll need not have seen it yet
+		l.handled[c] = true
 	}
 	l.since = &p.next
 	return nil
@@ -170,7 +168,7 @@ func (l *Listener) hear(ctx context.Context, heard []Change) {
 	defer l.mu.Unlock()
 	var fresh []Change
 	for _, c := range heard {
-		if !l.handled[c.ID] {
+		if !l.handled[c] {
 			fresh = append(fresh, c)
 		}
 	}
@@ -179,11 +177,11 @@ func (l *Listener) hear(ctx context.Context, heard []Change) {
 	}
 	l.Handle(ctx, fresh)
 	if l.handled == nil {
-		l.handled = map[int64]bool{}
+		l.handled = map[Change]bool{}
 	}
 	for _, c := range fresh { // not before Handle: after a panic the poll hands them out again
-		l.handled[c.ID] = true
-		l.heard = append(l.heard, c.ID)
+		l.handled[c] = true
+		l.heard = append(l.heard, c)
 	}
 }
 

@@ -2,9 +2,7 @@ package changes_test
 
 import (
 	"context"
-	"net"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,48 +11,6 @@ import (
 	"suitesign/changes"
 	"suitesign/migrations/pgtest"
 )
-
-// forgotten is a connection that a firewall forgot: what is sent is lost, nothing
-// comes, and no error tells.
-type forgotten struct {
-	net.Conn
-	gone *atomic.Bool
-}
-
-func (f *forgotten) Write(b []byte) (int, error) {
-	if f.gone.Load() {
-		return len(b), nil
-	}
-	return f.Conn.Write(b)
-}
-
-// A poll over a connection that died in silence ends by itself, and the next one has another.
-func TestAPollEndsWithoutAnAnswer(t *testing.T) {
-	t.Parallel()
-	var gone atomic.Bool
-	var dials atomic.Int32
-	cfg := pgtest.New(t).Config()
-	dial := cfg.ConnConfig.DialFunc
-	cfg.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dial(ctx, network, addr)
-		if dials.Add(1) > 1 || err != nil {
-			return conn, err
-		}
-		return &forgotten{Conn: conn, gone: &gone}, nil
-	}
-	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	l := &changes.Listener{Pool: pool, Handle: newEar().handle}
-	poll(t, l)
-	gone.Store(true)
-	if err := l.RunOnce(context.Background()); err == nil { // as the heartbeat does, without a deadline
-		t.Error("a poll that nobody answered succeeded")
-	}
-	poll(t, l)
-}
 
 // A poll that waits for the database holds up nothing that the connection hears that listens.
 func TestAPollThatWaitsHoldsUpNothing(t *testing.T) {
