@@ -12,8 +12,9 @@ type pace struct {
 	// in nanoseconds since the epoch of the directory.
 	tat atomic.Int64
 	// configQuiet and agentQuiet: until then a request that lacks this ticket is refused
-	// without a new attempt. That one cannot be had says nothing of the other.
-	configQuiet, agentQuiet atomic.Int64
+	// without a new attempt. That one cannot be had says nothing of the other. In tenths
+	// of a second since the epoch: an entry fills a size class of the allocator.
+	configQuiet, agentQuiet atomic.Int32
 	// usedAt: when a use was last noted, in nanoseconds since the epoch, and one; 0: never.
 	usedAt atomic.Int64
 }
@@ -37,15 +38,17 @@ func (p *pace) allow(now time.Duration, rate int) bool {
 
 // quiet reports whether all that a tenant lacks was tried for in vain just now.
 func (e *entry) quiet(m missing, now time.Duration) bool {
-	return (!m.config || int64(now) < e.pace.configQuiet.Load()) && (!m.agent || int64(now) < e.pace.agentQuiet.Load())
+	tenths := int32(now / (time.Second / 10)) //nolint:gosec // six years
+	return (!m.config || tenths < e.pace.configQuiet.Load()) && (!m.agent || tenths < e.pace.agentQuiet.Load())
 }
 
 // beQuiet has what is missing not be tried for again until then.
 func (e *entry) beQuiet(m missing, until time.Duration) {
+	tenths := int32(until / (time.Second / 10)) //nolint:gosec // six years
 	if m.config {
-		e.pace.configQuiet.Store(int64(until))
+		e.pace.configQuiet.Store(tenths)
 	}
 	if m.agent {
-		e.pace.agentQuiet.Store(int64(until))
+		e.pace.agentQuiet.Store(tenths)
 	}
 }

@@ -26,6 +26,14 @@ import (
 // busy one would collect six times as often.
 const ballast = 32 << 20
 
+// newBallast makes it. Where it comes to lie on memory that was used before, the runtime
+// has zeroed all of it, and so touched it: that is given back to the system.
+func newBallast() []byte {
+	b := make([]byte, ballast)
+	untouch(b)
+	return b
+}
+
 type serveCmd struct{}
 
 // Run serves until SIGTERM or Ctrl-C.
@@ -47,7 +55,7 @@ func (serveCmd) Run(ctx context.Context, c *cli) error {
 // What no waiting can heal (a schema out of range, a wrong master key) ends it.
 func serve(ctx context.Context, config Config, log *slog.Logger) error {
 	ctx = audit.AsSystem(ctx)
-	defer runtime.KeepAlive(make([]byte, ballast))
+	defer runtime.KeepAlive(newBallast())
 	pools, err := openPools(config)
 	if err != nil {
 		return err
