@@ -260,7 +260,7 @@ func TestRetireGoesOnWhereItWasEnded(t *testing.T) {
 	for try := 0; ; try++ { // the lock goes with the killed one's connection, a moment later
 		done, err := retire(t.Context(), t, pool, old)
 		if errors.Is(err, secret.ErrRetiring) && try < 1000 {
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(10 * time.Millisecond) // between looks
 			continue
 		}
 		if !done || err != nil {

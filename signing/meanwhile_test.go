@@ -62,7 +62,7 @@ func TestWhoWentAwayWaitsForNothing(t *testing.T) {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Sign = %v, want context.Canceled", err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(30 * time.Second): // of patience: it takes no time at all
 		t.Error("a page that went away is still served")
 	}
 	close(held.release)
