@@ -134,16 +134,18 @@ func TestDistrustDuringARefresh(t *testing.T) {
 	h := ready(t)
 	id := h.install(suiteID, "wwunderway")
 	slow := hold(h.client)
-	r := h.replica(func(r *ticket.Refresher) { r.WeCom = slow })
+	r := h.replica(func(r *ticket.Refresher) { r.WeCom, r.Slots = slow, 1 }) // one, or it claims the tenant again meanwhile
 	var wg sync.WaitGroup
 	wg.Go(func() { h.run(r) })
 	<-slow.reached
 	h.distrust(1)
+	h.exec(`UPDATE refreshes SET due_at = now() + interval '5 minutes'`) // nor afterwards, in the same run
 	close(slow.goOn)
 	wg.Wait()
 	if n := len(h.tickets(id)); n != 0 {
 		t.Errorf("%d tickets of an attempt from before", n)
 	}
+	h.exec(`UPDATE refreshes SET due_at = now()`)
 	h.run(h.replica())
 	h.wantLive(suiteID, "wwunderway", id)
 }
